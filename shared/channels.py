@@ -1,0 +1,19 @@
+"""The names on the wire: Realtime topics and events, and the marker by which an agent says that it is done."""
+
+from shared.ids import OfficeId
+
+DONE_MARKER = "[SEMO:DONE]"
+"""What an agent prints when it is done. Counts only when the agent itself said it."""
+
+COMMAND_EVENT = "command"
+SESSION_EVENT = "session"
+
+
+def commands_topic(office: OfficeId) -> str:
+    """Wakes clients: {"command_id", "session_id"?, "client_id"?}. Sent by the database on insert and on rescue."""
+    return f"office:{office}:commands"
+
+
+def events_topic(office: OfficeId) -> str:
+    """Tells servers and people what moved: commands with their new status, sessions with theirs. Ids and states only."""
+    return f"office:{office}:events"

@@ -1,0 +1,20 @@
+"""The ids that both sides pass around, each with a type of its own so that one is never taken for another."""
+
+from typing import NewType
+from uuid import UUID
+
+OfficeId = NewType("OfficeId", UUID)
+ClientId = NewType("ClientId", UUID)
+CommandId = NewType("CommandId", UUID)
+SessionId = NewType("SessionId", UUID)
+TurnId = NewType("TurnId", UUID)
+PersonaId = NewType("PersonaId", UUID)
+
+Attempt = NewType("Attempt", int)
+"""Which try at a command this is, from 1; a rescued command is offered again under the next one."""
+
+Epoch = NewType("Epoch", int)
+"""Which start of a client this is; the database refuses writes of an older one."""
+
+ByteOffset = NewType("ByteOffset", int)
+"""A place in a terminal's raw output, in bytes since its session began."""

@@ -1,0 +1,109 @@
+"""What each command takes and answers, as types. The database checks the same by the table semo.payload_fields."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from shared.ids import ByteOffset, SessionId, TurnId
+from shared.states import CommandType, SessionStatus, TurnOutcome
+
+PROMPT_MAX_BYTES = 262_144
+OUTPUT_MAX_BYTES = 1_048_576
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@\[\]-]*$")]
+
+
+class Payload(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CreateSession(Payload):
+    role: Annotated[Slug, Field(max_length=32)]
+    agent: Annotated[Slug, Field(max_length=64)] | None = None
+    model: Annotated[Name, Field(max_length=100)] | None = None
+    mcp: Annotated[Slug, Field(max_length=64)] | None = None
+    resume: Annotated[Name, Field(max_length=100)] | None = None
+    task: Annotated[Slug, Field(max_length=64)] | None = None
+    base: Annotated[Name, Field(max_length=200)] | None = None
+    cols: Annotated[int, Field(ge=20, le=500)] | None = None
+    rows: Annotated[int, Field(ge=5, le=300)] | None = None
+
+
+class SendPrompt(Payload):
+    text: Annotated[str, Field(min_length=1)]
+    timeout_s: Annotated[float, Field(ge=1, le=86_400)] | None = None
+    role: Annotated[Slug, Field(max_length=32)] | None = None
+    agent: Annotated[Slug, Field(max_length=64)] | None = None
+
+
+class SendText(Payload):
+    text: Annotated[str, Field(min_length=1)]
+
+
+class SendKeys(Payload):
+    keys: Annotated[list[str], Field(min_length=1, max_length=100)]
+
+
+class GetOutput(Payload):
+    after: Annotated[int, Field(ge=0)] | None = None
+    limit: Annotated[int, Field(ge=1, le=OUTPUT_MAX_BYTES)] | None = None
+
+
+class Resize(Payload):
+    cols: Annotated[int, Field(ge=20, le=500)]
+    rows: Annotated[int, Field(ge=5, le=300)]
+
+
+class Nothing(Payload):
+    """For commands that say all by their type: cancel, terminate, release_session."""
+
+
+PAYLOADS: dict[CommandType, type[Payload]] = {
+    CommandType.CREATE_SESSION: CreateSession,
+    CommandType.SEND_PROMPT: SendPrompt,
+    CommandType.SEND_TEXT: SendText,
+    CommandType.SEND_KEYS: SendKeys,
+    CommandType.GET_OUTPUT: GetOutput,
+    CommandType.RESIZE: Resize,
+    CommandType.CANCEL: Nothing,
+    CommandType.TERMINATE: Nothing,
+    CommandType.RELEASE_SESSION: Nothing,
+}
+
+
+class SessionCreated(BaseModel):
+    session_id: SessionId
+    agent: str
+    pid: int
+    worktree_path: str
+    branch: str
+    status: SessionStatus
+
+
+class TurnResult(BaseModel):
+    """How a prompt ended and how that is known. Offsets are bytes of the session's output."""
+
+    session_id: SessionId
+    turn_id: TurnId
+    outcome: TurnOutcome
+    marker: bool
+    evidence: list[dict[str, Any]]
+    output_start: ByteOffset
+    output_end: ByteOffset
+    commits: list[str] = Field(default_factory=list)
+    pull_requests: list[str] = Field(default_factory=list)
+    cost_usd: float | None = None
+    duration_s: float
+
+
+class Output(BaseModel):
+    output: str
+    next: ByteOffset
+    status: SessionStatus
+
+
+class Moved(BaseModel):
+    """What cancel, terminate and release_session answer."""
+
+    status: SessionStatus | Literal["idle"]

@@ -1,0 +1,67 @@
+"""The states of commands, sessions and turns, named as in the database, which alone moves anything between them.
+
+The legal transitions stand as comments on the enum types in supabase/migrations.
+"""
+
+from enum import StrEnum
+
+
+class CommandType(StrEnum):
+    CREATE_SESSION = "create_session"
+    SEND_PROMPT = "send_prompt"
+    SEND_TEXT = "send_text"
+    SEND_KEYS = "send_keys"
+    GET_OUTPUT = "get_output"
+    RESIZE = "resize"
+    CANCEL = "cancel"
+    TERMINATE = "terminate"
+    RELEASE_SESSION = "release_session"
+
+
+class CommandStatus(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    LOST = "lost"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self not in (CommandStatus.PENDING, CommandStatus.PROCESSING)
+
+
+class SessionStatus(StrEnum):
+    CREATING = "creating"
+    READY = "ready"
+    EXECUTING = "executing"
+    WAITING_INPUT = "waiting_input"
+    NEEDS_PERMISSION = "needs_permission"
+    ERROR = "error"
+    TERMINATED = "terminated"
+
+
+class SessionPool(StrEnum):
+    WARM = "warm"
+    COLD = "cold"
+
+
+class TurnOutcome(StrEnum):
+    DONE = "done"
+    ERROR = "error"
+    INTERRUPTED = "interrupted"
+    NEEDS_PERMISSION = "needs_permission"
+    WAITING_INPUT = "waiting_input"
+    LOST = "lost"
+
+
+class MemberRole(StrEnum):
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+    def allows(self, least: "MemberRole") -> bool:
+        """Whether this role may do what `least` may: each may do what those before it may."""
+        order = list(MemberRole)
+        return order.index(self) >= order.index(least)

@@ -1,0 +1,151 @@
+-- The machines that lend their terminals: how they join, who they are, and how an older process of one is fenced out.
+
+create table remote_clients (
+  id            uuid primary key default gen_random_uuid(),
+  user_id       uuid unique references auth.users on delete set null,  -- its own Supabase Auth user
+  name          text not null check (name ~ '\S' and length(name) <= 100),
+  capabilities  jsonb not null default '{}',  -- {"agents":{"shell":"5.2"},"default_agent":"shell","mcp":[…],"repository":…}
+  capacity      integer not null default 6 check (capacity between 0 and 100),  -- sessions in use at once
+  epoch         bigint not null default 0,    -- rises with every start of the client; older ones are fenced out
+  version       text,
+  created_at    timestamptz not null default now(),
+  registered_at timestamptz,
+  last_seen_at  timestamptz,
+  revoked_at    timestamptz
+);
+
+create table client_offices (
+  client_id  uuid not null references remote_clients on delete cascade,
+  office_id  uuid not null references offices on delete cascade,
+  joined_at  timestamptz not null default now(),
+  primary key (client_id, office_id)
+);
+create index client_offices_office on client_offices (office_id);
+
+-- One-time codes. Only the hash is kept.
+create table enrollments (
+  id         uuid primary key default gen_random_uuid(),
+  office_id  uuid not null references offices on delete cascade,
+  code_hash  text not null unique check (code_hash ~ '^[0-9a-f]{64}$'),
+  created_by text not null default 'unknown',
+  created_at timestamptz not null default now(),
+  expires_at timestamptz not null default now() + interval '10 minutes',
+  used_at    timestamptz,
+  client_id  uuid references remote_clients on delete set null
+);
+
+-- The client that a signed-in caller is; null for people and for the service.
+create function semo.calling_client()
+returns uuid language sql stable security definer set search_path = public, pg_temp as $$
+  select c.id from remote_clients c where c.user_id = auth.uid() and c.revoked_at is null
+$$;
+
+create function semo.client_serves(p_office uuid)
+returns boolean language sql stable security definer set search_path = public, pg_temp as $$
+  select exists (select 1 from client_offices o where o.office_id = p_office and o.client_id = semo.calling_client())
+$$;
+
+create function semo.is_online(p_client remote_clients)
+returns boolean language sql stable as $$
+  select p_client.revoked_at is null and p_client.last_seen_at > now() - interval '30 seconds'
+$$;
+
+-- The client row for one of its own writes: refused when the caller is somebody else, revoked, or an older process.
+create function semo.own_client(p_client uuid, p_epoch bigint)
+returns remote_clients language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_client remote_clients;
+begin
+  select * into v_client from remote_clients where id = p_client;
+  if v_client.id is null or (auth.role() in ('authenticated', 'anon') and v_client.user_id is distinct from auth.uid()) then
+    perform semo.refuse('SO005', format('client %s is not yours', p_client), 'sign in as the user that this client enrolled with');
+  end if;
+  if v_client.revoked_at is not null then
+    perform semo.refuse('SO005', format('client %s was revoked', p_client), 'ask an admin of the office for a new enrolment code');
+  end if;
+  if p_epoch is distinct from v_client.epoch then
+    perform semo.refuse('SO001', format('client %s is at epoch %s, the caller at %s: another process of it has started since', p_client, v_client.epoch, p_epoch),
+                        'stop this process; the newer one goes on');
+  end if;
+  return v_client;
+end $$;
+
+-- What an office wants of one of its clients. Warm roles are dealt out over the clients that are online.
+create function semo.office_terms(p_client uuid)
+returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'office_id', o.id, 'name', o.name, 'session_limit', o.session_limit, 'idle_seconds', o.idle_seconds,
+           'warm_roles', (
+             with online as (
+               select c.id, row_number() over (order by c.created_at, c.id) - 1 as place, count(*) over () as total
+               from client_offices co join remote_clients c on c.id = co.client_id
+               where co.office_id = o.id and (semo.is_online(c) or c.id = p_client) and c.capacity > 0)
+             select coalesce(jsonb_agg(w.role order by w.n), '[]') from unnest(o.warm_roles) with ordinality as w(role, n)
+             join online on online.id = p_client and (w.n - 1) % online.total = online.place)
+         ) order by o.name), '[]')
+  from client_offices mine join offices o on o.id = mine.office_id where mine.client_id = p_client
+$$;
+
+create function check_enrollment(p_code_hash text)
+returns uuid language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_office uuid;
+begin
+  select office_id into v_office from enrollments where code_hash = p_code_hash and used_at is null and expires_at > now();
+  if v_office is null then
+    perform semo.refuse('SO006', 'this enrolment code is wrong, already used, or older than its time', 'ask an admin of the office for a new one');
+  end if;
+  return v_office;
+end $$;
+
+-- Spends the code and lets the client in; both or neither.
+create function redeem_enrollment(p_code_hash text, p_client uuid, p_user uuid, p_name text)
+returns uuid language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_office uuid;
+begin
+  update enrollments set used_at = now()
+  where code_hash = p_code_hash and used_at is null and expires_at > now()
+  returning office_id into v_office;
+  if v_office is null then
+    perform semo.refuse('SO006', 'this enrolment code is wrong, already used, or older than its time', 'ask an admin of the office for a new one');
+  end if;
+  insert into remote_clients (id, user_id, name) values (p_client, p_user, p_name) on conflict (id) do nothing;
+  insert into client_offices (client_id, office_id) values (p_client, v_office) on conflict do nothing;
+  update enrollments set client_id = p_client where code_hash = p_code_hash;
+  return v_office;
+end $$;
+
+create function revoke_client(p_client uuid)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  update remote_clients set revoked_at = coalesce(revoked_at, now()) where id = p_client;
+  if not found then
+    perform semo.refuse('SO003', format('there is no client %s', p_client));
+  end if;
+end $$;
+
+alter table remote_clients enable row level security;
+alter table client_offices enable row level security;
+alter table enrollments    enable row level security;
+
+revoke all on remote_clients, client_offices, enrollments from anon, authenticated, service_role;
+grant select on remote_clients, client_offices to authenticated;
+grant select, insert, delete on client_offices to service_role;
+grant select, insert on enrollments to service_role;
+grant select, delete on remote_clients to service_role;
+grant insert (id, user_id, name, capacity), update (name, capacity) on remote_clients to service_role;
+
+create policy "members see the machines of their office" on remote_clients
+  for select to authenticated using (
+    user_id = auth.uid()
+    or exists (select 1 from client_offices o where o.client_id = id and semo.has_role(o.office_id, 'viewer')));
+create policy "members and the machine itself see where it serves" on client_offices
+  for select to authenticated using (client_id = semo.calling_client() or semo.has_role(office_id, 'viewer'));
+create policy "a client sees the offices it serves" on offices
+  for select to authenticated using (semo.client_serves(id));
+create policy "a client sees the personas of its offices" on agent_personas
+  for select to authenticated using (semo.client_serves(office_id));
+
+revoke execute on function check_enrollment, redeem_enrollment, revoke_client from public, anon, authenticated;
+grant execute on function check_enrollment, redeem_enrollment, revoke_client to service_role;

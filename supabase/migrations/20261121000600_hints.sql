@@ -1,0 +1,56 @@
+-- Hints over Realtime. They carry ids only and may be lost: whoever gets one looks at the tables.
+
+-- Topics: office:{office_id}:commands wakes clients; office:{office_id}:events tells servers and people that something moved.
+create function semo.hint(p_office uuid, p_channel text, p_event text, p_ids jsonb)
+returns void language sql security definer set search_path = public, pg_temp as $$
+  select realtime.send(jsonb_strip_nulls(p_ids), p_event, 'office:' || p_office || ':' || p_channel, true)
+$$;
+
+create function semo.hint_of_command() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.hint(new.office_id, 'commands', 'command',
+    jsonb_build_object('command_id', new.id, 'session_id', new.session_id, 'client_id', new.client_id));
+  return null;
+end $$;
+create trigger hint_of_new_command after insert on agent_commands
+  for each row execute function semo.hint_of_command();
+create trigger hint_of_returned_command after update of status on agent_commands
+  for each row when (new.status = 'pending' and old.status = 'processing') execute function semo.hint_of_command();
+
+create function semo.hint_of_final_command() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.hint(new.office_id, 'events', 'command',
+    jsonb_build_object('command_id', new.id, 'session_id', new.session_id, 'attempt', new.attempt, 'status', new.status));
+  return null;
+end $$;
+create trigger hint_of_final_command after update of status on agent_commands
+  for each row when (new.status is distinct from old.status and new.status <> 'pending') execute function semo.hint_of_final_command();
+
+create function semo.hint_of_session() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.hint(new.office_id, 'events', 'session', jsonb_build_object('session_id', new.id, 'status', new.status));
+  return null;
+end $$;
+create trigger hint_of_session after insert or update of status on agent_sessions
+  for each row execute function semo.hint_of_session();
+
+-- Who may listen: clients to the commands of their offices, members to both. Nobody sends: only the database does.
+create function semo.may_listen(p_topic text)
+returns boolean language plpgsql stable security definer set search_path = public, pg_temp as $$
+declare
+  v_parts text[] := regexp_match(p_topic, '^office:([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}):(commands|events)$');
+begin
+  return v_parts is not null and (
+    semo.has_role(v_parts[1]::uuid, 'viewer') or (v_parts[2] = 'commands' and semo.client_serves(v_parts[1]::uuid)));
+end $$;
+create policy "members and clients listen to their offices" on realtime.messages
+  for select to authenticated using (semo.may_listen(realtime.topic()));
+
+-- The second path: Postgres Changes on the same rows.
+do $$
+begin
+  if not exists (select 1 from pg_publication where pubname = 'supabase_realtime') then
+    create publication supabase_realtime;
+  end if;
+end $$;
+alter publication supabase_realtime add table agent_commands, agent_command_results;

@@ -1,0 +1,244 @@
+-- A client's hold on commands: register, claim, renew, finish, give back; and the rescue of what nobody holds any more.
+-- Every write of an owner carries (client, epoch) and (command, attempt) and is refused with SO001 when either is stale.
+
+-- Raises the epoch, so that an older process of the same client is fenced out from here on.
+-- Sessions that are no longer alive on the machine end; commands the process still accounts for are taken over.
+-- p_live_sessions: ids. p_held: [{"command_id","attempt"}]. Returns {"epoch","offices":[terms],"held":[{"command_id","attempt"}]}.
+create function register_client(p_client uuid, p_capabilities jsonb, p_capacity integer, p_version text,
+                                p_live_sessions uuid[] default '{}', p_held jsonb default '[]')
+returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_client remote_clients;
+  v_held jsonb;
+begin
+  select * into v_client from remote_clients where id = p_client for update;
+  v_client := semo.own_client(p_client, v_client.epoch);
+  update remote_clients
+  set epoch = epoch + 1, capabilities = p_capabilities, capacity = p_capacity, version = p_version,
+      registered_at = now(), last_seen_at = now()
+  where id = p_client returning * into v_client;
+
+  with taken_over as (
+    update agent_commands c set claim_epoch = v_client.epoch, lease_until = greatest(c.lease_until, now() + interval '30 seconds')
+    from jsonb_to_recordset(p_held) as h(command_id uuid, attempt integer)
+    where c.id = h.command_id and c.attempt = h.attempt and c.status = 'processing' and c.claimed_by = p_client
+    returning c.id, c.attempt)
+  select coalesce(jsonb_agg(jsonb_build_object('command_id', id, 'attempt', attempt)), '[]') into v_held from taken_over;
+
+  update agent_sessions
+  set status = 'terminated', ended_at = now(), end_reason = 'client_restarted', acquired_by = null, pid = null
+  where client_id = p_client and ended_at is null and id <> all (p_live_sessions);
+
+  return jsonb_build_object('epoch', v_client.epoch, 'offices', semo.office_terms(p_client), 'held', v_held);
+end $$;
+
+-- Says that the client lives, and keeps the house: what has run out expires, what nobody holds is rescued.
+create function heartbeat(p_client uuid, p_epoch bigint)
+returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.own_client(p_client, p_epoch);
+  update remote_clients set last_seen_at = now() where id = p_client;
+  perform expire_commands();
+  perform rescue_commands();
+  return jsonb_build_object('offices', semo.office_terms(p_client));
+end $$;
+
+-- Draws: pending → processing. In order per session and lane; within the places of the client and of the office.
+create function claim_commands(p_client uuid, p_epoch bigint, p_limit integer default 10, p_lease_seconds integer default 30)
+returns setof agent_commands language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_client remote_clients;
+  v_command agent_commands;
+  v_places bigint;
+  v_full_offices uuid[];
+  v_claimed integer := 0;
+begin
+  perform 1 from remote_clients where id = p_client for no key update;  -- one claim of a client at a time
+  v_client := semo.own_client(p_client, p_epoch);
+  v_places := v_client.capacity - semo.places_taken(p_client);
+  select coalesce(array_agg(o.id), '{}') into v_full_offices
+  from client_offices m join offices o on o.id = m.office_id
+  where m.client_id = p_client and semo.places_taken_in_office(o.id) >= o.session_limit;
+
+  for v_command in
+    select c.* from agent_commands c
+    where c.status = 'pending'
+      and c.office_id in (select office_id from client_offices where client_id = p_client)
+      and (c.client_id is null or c.client_id = p_client)
+      and (c.deadline is null or c.deadline > now())
+      and (not semo.needs_place(c.command_type, c.session_id)
+           or (v_places > 0 and c.office_id <> all (v_full_offices) and semo.is_capable(v_client, c.payload)))
+      and not exists (
+        select 1 from agent_commands e
+        where e.session_id = c.session_id and e.seq < c.seq and e.status in ('pending', 'processing')
+          and semo.lane(e.command_type) = semo.lane(c.command_type))
+    order by semo.lane(c.command_type), c.priority desc, c.seq  -- 'control' before 'work'
+    limit p_limit * 4
+    for no key update of c skip locked
+  loop
+    if semo.needs_place(v_command.command_type, v_command.session_id) then
+      continue when v_places < 1 or v_command.office_id = any (v_full_offices);
+      -- Clients of one office take turns here, so that together they stay within its limit.
+      perform 1 from offices where id = v_command.office_id for no key update;
+      if semo.places_taken_in_office(v_command.office_id) >= (select session_limit from offices where id = v_command.office_id) then
+        v_full_offices := v_full_offices || v_command.office_id;
+        continue;
+      end if;
+      v_places := v_places - 1;
+    end if;
+
+    update agent_commands
+    set status = 'processing', claimed_by = p_client, claim_epoch = p_epoch, claimed_at = now(),
+        lease_until = now() + make_interval(secs => p_lease_seconds)
+    where id = v_command.id returning * into v_command;
+    return next v_command;
+    v_claimed := v_claimed + 1;
+    exit when v_claimed >= p_limit;
+  end loop;
+end $$;
+
+-- A command for one of its owner's writes, locked; SO001 when the hold is stale.
+create function semo.held_command(p_client uuid, p_epoch bigint, p_command uuid, p_attempt integer)
+returns agent_commands language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_command agent_commands;
+begin
+  perform semo.own_client(p_client, p_epoch);
+  select * into v_command from agent_commands where id = p_command for no key update;
+  if v_command.id is null or v_command.status <> 'processing' or v_command.attempt <> p_attempt
+     or v_command.claimed_by is distinct from p_client or v_command.claim_epoch is distinct from p_epoch then
+    perform semo.refuse('SO001', format('attempt %s of command %s is not held by client %s at epoch %s%s', p_attempt, p_command, p_client, p_epoch,
+      case when v_command.id is not null then format(': it is %s, attempt %s', v_command.status, v_command.attempt) else '' end));
+  end if;
+  return v_command;
+end $$;
+
+-- p_leases: [{"command_id","attempt"}]. Returns those that are still held and now last longer; the others are gone.
+create function renew_leases(p_client uuid, p_epoch bigint, p_leases jsonb, p_lease_seconds integer default 30)
+returns table (command_id uuid, attempt integer) language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.own_client(p_client, p_epoch);
+  return query
+    update agent_commands c set lease_until = now() + make_interval(secs => p_lease_seconds)
+    from jsonb_to_recordset(p_leases) as l(command_id uuid, attempt integer)
+    where c.id = l.command_id and c.attempt = l.attempt and c.status = 'processing'
+      and c.claimed_by = p_client and c.claim_epoch = p_epoch
+    returning c.id, c.attempt;
+end $$;
+
+-- Writes the one result row of an attempt and the command's final status.
+create function semo.finish(p_command agent_commands, p_status command_status, p_result jsonb, p_error_code text, p_error text)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  insert into agent_command_results (command_id, attempt, office_id, client_id, success, result, error_code, error)
+  values (p_command.id, p_command.attempt, p_command.office_id, p_command.claimed_by, p_status = 'completed', p_result, p_error_code, p_error);
+  update agent_commands set status = p_status, finished_at = now(), lease_until = null where id = p_command.id;
+end $$;
+
+-- Closes the turn of a prompt from its result: {"turn_id","session_id","outcome","marker","evidence",…}.
+create function semo.close_turn(p_command agent_commands, p_result jsonb)
+returns void language sql security definer set search_path = public, pg_temp as $$
+  insert into session_turns as t (id, session_id, command_id, attempt, started_at, ended_at, outcome, marker, evidence, output_start, output_end,
+                             commits, pull_requests, cost_usd, duration_s)
+  select r.turn_id, r.session_id, p_command.id, p_command.attempt, coalesce(p_command.typed_at, now()), now(), r.outcome, r.marker,
+         coalesce(r.evidence, '[]'), r.output_start, r.output_end, coalesce(r.commits, '[]'), coalesce(r.pull_requests, '[]'), r.cost_usd, r.duration_s
+  from jsonb_to_record(p_result) as r(turn_id uuid, session_id uuid, outcome turn_outcome, marker boolean, evidence jsonb, output_start bigint,
+       output_end bigint, commits jsonb, pull_requests jsonb, cost_usd numeric, duration_s numeric)
+  where r.turn_id is not null and exists (select 1 from agent_sessions s where s.id = r.session_id and s.client_id = p_command.claimed_by)
+  on conflict (id) do update set
+    ended_at = excluded.ended_at, outcome = excluded.outcome, marker = excluded.marker, evidence = excluded.evidence,
+    output_start = excluded.output_start, output_end = excluded.output_end, commits = excluded.commits,
+    pull_requests = excluded.pull_requests, cost_usd = excluded.cost_usd, duration_s = excluded.duration_s
+    where t.command_id = excluded.command_id
+$$;
+
+-- Draws: processing → completed, processing → failed. Result, status, turn and session in one transaction.
+-- p_session_status: what the session is now, when the command moved it. p_typed_at, p_confirmed_at: steps that
+-- record_progress has not told yet. Returns false when this very result is already
+-- there (its acknowledgement was lost), true otherwise.
+create function complete_command(p_client uuid, p_epoch bigint, p_command uuid, p_attempt integer, p_success boolean,
+                                 p_result jsonb default null, p_error_code text default null, p_error text default null,
+                                 p_session_status session_status default null,
+                                 p_typed_at timestamptz default null, p_confirmed_at timestamptz default null)
+returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_command agent_commands;
+begin
+  perform semo.own_client(p_client, p_epoch);
+  if exists (select 1 from agent_command_results r where r.command_id = p_command and r.attempt = p_attempt
+             and r.client_id = p_client and r.success = p_success and r.error_code is not distinct from p_error_code) then
+    return false;
+  end if;
+  v_command := semo.held_command(p_client, p_epoch, p_command, p_attempt);
+  update agent_commands
+  set typed_at = coalesce(typed_at, p_typed_at), confirmed_at = coalesce(confirmed_at, p_confirmed_at)
+  where id = p_command returning * into v_command;
+  if p_result ? 'turn_id' then
+    perform semo.close_turn(v_command, p_result);
+  end if;
+  if p_session_status is not null then
+    perform semo.move_session(p_client, coalesce((p_result ->> 'session_id')::uuid, v_command.session_id), p_session_status);
+  end if;
+  perform semo.finish(v_command, case when p_success then 'completed' else 'failed' end::command_status, p_result,
+                      case when not p_success then coalesce(p_error_code, 'failed') end, p_error);
+  return true;
+end $$;
+
+-- Draws: processing → lost. The owner itself says that it cannot know whether the work began.
+create function report_lost(p_client uuid, p_epoch bigint, p_command uuid, p_attempt integer, p_error text)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.finish(semo.held_command(p_client, p_epoch, p_command, p_attempt), 'lost', null, 'lost', p_error);
+end $$;
+
+-- Draws: processing → pending (attempt + 1). Only for what was certainly not begun.
+create function give_back_command(p_client uuid, p_epoch bigint, p_command uuid, p_attempt integer)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_command agent_commands := semo.held_command(p_client, p_epoch, p_command, p_attempt);
+begin
+  if v_command.typed_at is not null then
+    perform semo.refuse('SO002', format('command %s was typed at %s and cannot be given back', p_command, v_command.typed_at), 'report it lost');
+  end if;
+  perform semo.reopen(v_command);
+end $$;
+
+create function semo.reopen(p_command agent_commands)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  update agent_sessions set acquired_by = null where acquired_by = p_command.id and ended_at is null;
+  update agent_commands
+  set status = 'pending', attempt = attempt + 1, claimed_by = null, claim_epoch = null, lease_until = null, claimed_at = null,
+      session_id = case when semo.needs_place(p_command.command_type, null) and p_command.payload ? 'role' then null else session_id end
+  where id = p_command.id;
+end $$;
+
+-- Draws: processing → pending (attempt + 1), processing → lost, processing → failed: what nobody renews any more.
+-- What can be done twice without harm is offered again, three times at most. What types into a terminal never is.
+create function rescue_commands()
+returns integer language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_command agent_commands;
+  v_count integer := 0;
+begin
+  for v_command in
+    select * from agent_commands where status = 'processing' and lease_until < now() order by seq for no key update skip locked
+  loop
+    if v_command.command_type in ('send_prompt', 'send_text', 'send_keys') then
+      perform semo.finish(v_command, 'lost', null, 'lost',
+        'the client that held this vanished; whether it was typed cannot be known, so it was not typed again');
+      update agent_sessions set acquired_by = null where acquired_by = v_command.id and ended_at is null;
+    elsif v_command.attempt >= 3 then
+      perform semo.finish(v_command, 'failed', null, 'attempts_exhausted', 'three clients in a row vanished while they held this');
+    else
+      perform semo.reopen(v_command);
+    end if;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end $$;
+
+revoke execute on function rescue_commands from public, anon, authenticated;
+grant execute on function rescue_commands to service_role;
+revoke execute on function register_client, heartbeat, claim_commands, renew_leases, complete_command, report_lost, give_back_command from public, anon;
+grant execute on function register_client, heartbeat, claim_commands, renew_leases, complete_command, report_lost, give_back_command to authenticated, service_role;
