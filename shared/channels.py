@@ -15,5 +15,5 @@ def commands_topic(office: OfficeId) -> str:
 
 
 def events_topic(office: OfficeId) -> str:
-    """Tells servers and people what moved: commands with their new status, sessions with theirs. Ids and states only."""
+    """Tells servers and people which commands and sessions moved, and to which status. Ids and states only."""
     return f"office:{office}:events"
