@@ -1,1 +1,1 @@
-"""The embedded default: PostgreSQL from a wheel and one gateway with the URLs of a Supabase project; knows nothing of SEMO."""
+"""The embedded default: PostgreSQL and one gateway with the URLs of a Supabase project. Knows nothing of SEMO."""
