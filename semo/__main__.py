@@ -1,0 +1,5 @@
+"""Lets `python -m semo` stand for the `semo` command."""
+
+from semo.cli import main
+
+main()

@@ -1,0 +1,161 @@
+"""The `semo` command: reads the command line and hands over; errors become one clear line and an exit code."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local_supabase.errors import EmbeddedError
+from semo import console
+from semo.demo import demo as play_demo
+from semo.doctor import examine
+from semo.folder import DataFolder, Status
+from semo.office_api import OfficeApi
+from semo.problems import Exit, SemoError
+from semo.run import run_prompt
+from semo.up import serve_until_stopped
+
+app = typer.Typer(
+    help="An office of coding agents that work in real terminals on developers' own machines.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+client = typer.Typer(help="The client that lends this machine's terminals to an office.", no_args_is_help=True)
+server = typer.Typer(help="The office server.", no_args_is_help=True)
+command = typer.Typer(help="Commands: the rows of agent_commands.", no_args_is_help=True)
+app.add_typer(client, name="client")
+app.add_typer(server, name="server")
+app.add_typer(command, name="command")
+
+Data = Annotated[Path | None, typer.Option("--data", help="The folder of the office; default: the user's data folder.")]
+Json = Annotated[bool, typer.Option("--json", help="One line of JSON on stdout, for scripts.")]
+
+
+@app.command()
+def up(
+    data: Data = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the office server; 0: a free one.")] = 8765,
+    repo: Annotated[Path | None, typer.Option(help="The repository that agents work in; default: a small new one.")] = None,
+) -> None:
+    """Run a whole office here until Ctrl-C: embedded Supabase, office server and one client."""
+    _run(lambda: serve_until_stopped(_folder(data), port, repo))
+
+
+@app.command()
+def demo(agent: Annotated[str, typer.Option(help="Who does the work. `shell` costs nothing.")] = "shell") -> None:
+    """Show a whole office at work in a throw-away folder, and leave nothing behind."""
+    _run(lambda: play_demo(agent))
+
+
+@app.command()
+def status(data: Data = None, as_json: Json = False) -> None:
+    """Say whether the office of a data folder is ready. --json prints its addresses and keys."""
+    _run(lambda: _status(_folder(data), as_json=as_json))
+
+
+@app.command()
+def run(
+    prompt: Annotated[str, typer.Argument(help="What to do; `-` reads it from stdin.")],
+    role: Annotated[str, typer.Option(help="Who is to do it: PO, PM, Architect, FE, BE, QA, DevOps, or your own.")],
+    agent: Annotated[str | None, typer.Option(help="Which agent; default: the machine's own.")] = None,
+    time_limit: Annotated[float | None, typer.Option("--timeout", min=1, help="Seconds after which it is interrupted.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Send one prompt, follow it live, and exit 0 only when it is done."""
+    text = sys.stdin.read() if prompt == "-" else prompt
+
+    async def send() -> Exit:
+        async with _office(data) as api:
+            return await run_prompt(api, text, role, agent, time_limit, as_json=as_json)
+
+    _run(send)
+
+
+@app.command()
+def doctor(data: Data = None, as_json: Json = False) -> None:
+    """Say what is missing on this machine, and how to mend it."""
+    _run(lambda: examine(_folder(data), as_json=as_json))
+
+
+@command.command("show")
+def command_show(command_id: str, data: Data = None) -> None:
+    """Print one command with its receipts and result, as JSON."""
+
+    async def show() -> None:
+        async with _office(data) as api:
+            console.machine(await api.get(f"/commands/{command_id}"))
+
+    _run(show)
+
+
+@command.command("cancel")
+def command_cancel(command_id: str, data: Data = None) -> None:
+    """Withdraw a command that nobody has taken yet."""
+
+    async def cancel() -> None:
+        async with _office(data) as api:
+            await api.post(f"/commands/{command_id}/cancel", {})
+            console.good(f"command {command_id} is withdrawn")
+
+    _run(cancel)
+
+
+def _folder(data: Path | None) -> DataFolder:
+    return DataFolder(data.absolute()) if data else DataFolder.default()
+
+
+def _office(data: Path | None) -> OfficeApi:
+    """The office that is meant: named by SEMO_OFFICE_URL, SEMO_API_TOKEN and SEMO_OFFICE_ID, or the one of a data folder."""
+    named = [os.environ.get(name) for name in ("SEMO_OFFICE_URL", "SEMO_API_TOKEN", "SEMO_OFFICE_ID")]
+    if data is None and all(named):
+        return OfficeApi(*(str(value) for value in named))
+    return OfficeApi.of(_folder(data).read_status())
+
+
+async def _status(folder: DataFolder, *, as_json: bool) -> None:
+    found: Status = folder.read_status()
+    async with OfficeApi.of(found) as api:
+        await api.get("/api/../readyz")
+        if as_json:
+            console.machine(asdict(found))
+            return
+        clients = await api.get("/clients")
+        console.good(f"the office is open at {found.office_url}")
+        for machine in clients:
+            console.step(f"{machine['name']}: {'online' if machine['online'] else 'offline'}")
+
+
+def _run(action: Callable[[], Awaitable[Exit | None]]) -> None:
+    """Runs one command. Ctrl-C and SIGTERM cancel it, so that whatever it started is stopped in order."""
+
+    async def with_signals() -> Exit:
+        task = asyncio.ensure_future(action())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        return await task or Exit.DONE
+
+    try:
+        code = asyncio.run(with_signals())
+    except SemoError as error:
+        console.bad(error)
+        code = error.exit_code
+    except EmbeddedError as error:
+        console.bad(SemoError(error.what, kept=error.kept, do=error.do))
+        code = Exit.NOT_DONE
+    except asyncio.CancelledError:
+        code = Exit.INTERRUPTED
+    raise SystemExit(int(code))
+
+
+def main() -> None:
+    with contextlib.suppress(BrokenPipeError):
+        app()

@@ -1,0 +1,135 @@
+"""`semo demo`: a whole office in a throw-away folder, real work in real terminals, and the rows that it left."""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from semo import console
+from semo.follow import follow
+from semo.folder import DataFolder, Status
+from semo.office_api import OfficeApi
+from semo.problems import SemoError
+from semo.rows import command_rows, insert_by_hand, result_rows
+from semo.stack import Stack, Wishes
+
+DONE = "echo '[SEMO:DONE]'"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One role's work in the demo, as a script for the `shell` agent."""
+
+    role: str
+    script: str
+
+
+SCENES = (
+    Scene("FE", f"""cat > index.html <<'PAGE'
+<!doctype html><title>Hello</title><h1>Hello from the frontend</h1>
+PAGE
+git add index.html && git commit --quiet -m "A page that says hello" && git log --oneline -1
+{DONE}"""),
+    Scene("BE", f"""cat > greet.py <<'CODE'
+def greet(name):
+    return f"Hello, {{name}}!"
+CODE
+cat > test_greet.py <<'CODE'
+from greet import greet
+assert greet("office") == "Hello, office!"
+print("1 test passed")
+CODE
+python3 test_greet.py && git add . && git commit --quiet -m "Greets, and a test for it" && git log --oneline -1
+{DONE}"""),
+    Scene("QA", f"""git branch --all --format='%(refname:short)'
+git show agent/BE-demo:test_greet.py | head -n 3
+{DONE}"""),
+)  # fmt: skip
+
+
+async def demo(agent: str) -> None:
+    """Runs the demo and prints its one line of JSON last.
+
+    Raises:
+        SemoError: something did not go as it should; everything that was started is stopped first.
+    """
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="semo-demo-"))
+    try:
+        wishes = Wishes(folder=DataFolder(folder), port=0, agent=agent)
+        async with Stack(wishes, console.step) as stack:
+            console.good(f"the office is open at {stack.status.office_url}")
+            async with OfficeApi.of(stack.status) as api:
+                summary = await _play(api, stack.status, agent)
+            console.step("closing the office")
+        await stack.remove()
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    console.good("everything that was started has been stopped")
+    console.machine({**summary, "elapsed_s": round(time.monotonic() - began, 1)})
+
+
+async def _play(api: OfficeApi, status: Status, agent: str) -> dict[str, Any]:
+    sessions = await asyncio.gather(*(_open(api, scene.role, agent) for scene in SCENES))
+    *at_once, last = zip(SCENES, sessions, strict=True)
+    await asyncio.gather(*(_prompt(api, scene, session_id) for scene, session_id in at_once))
+    await _prompt(api, *last)  # looks at what the others made
+
+    by_hand = await insert_by_hand(status, "BE", f"pwd\n{DONE}")
+    console.step("a row inserted by hand, as one would in the Supabase dashboard")
+    await _watch(api, by_hand, "BE")
+
+    for session_id in sessions:
+        await api.delete(f"/sessions/{session_id}")
+    return await _account(status, agent)
+
+
+async def _open(api: OfficeApi, role: str, agent: str) -> str:
+    session = await api.post("/sessions", {"role": role, "agent": agent, "task": "demo"})
+    console.good(f"{role} has a terminal (pid {session['pid']}) in worktree {Path(session['worktree_path']).name} "
+                 f"on branch {session['branch']}")  # fmt: skip
+    return str(session["session_id"])
+
+
+async def _prompt(api: OfficeApi, scene: Scene, session_id: str) -> None:
+    stored = await api.post(f"/sessions/{session_id}/prompt", {"text": scene.script})
+    await _watch(api, stored["command_id"], scene.role)
+
+
+async def _watch(api: OfficeApi, command_id: str, role: str) -> None:
+    async for said in follow(api, command_id):
+        if said.kind == "output":
+            for line in said.text.splitlines():
+                console.out.print(f"  {role:>2} │ ", style="cyan", end="")
+                console.out.print(line, markup=False)
+        elif said.kind == "ended" and said.command is not None and said.command["status"] != "completed":
+            raise SemoError(f"the prompt of {role} ended {said.command['status']}: {said.command.get('error')}")
+
+
+async def _account(status: Status, agent: str) -> dict[str, Any]:
+    """Prints the rows as they stand in the database, and counts them."""
+    commands = await command_rows(status)
+    results = await result_rows(status)
+    _table("agent_commands", ["command_type", "status", "attempt", "author", "created_at", "finished_at"], commands)
+    _table("agent_command_results", ["command_id", "attempt", "success", "result"], results)
+    sessions = {row["session_id"] for row in commands if row["session_id"]}
+    every = all(row["status"] == "completed" for row in commands) and all(row["success"] for row in results)
+    if not every or len(commands) != len(results):
+        raise SemoError("not every command was completed; the rows above say which")
+    return {
+        "ok": True, "agent": agent, "commands": len(commands), "results": len(results), "sessions": len(sessions),
+    }  # fmt: skip
+
+
+def _table(title: str, columns: list[str], rows: list[dict[str, Any]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
+    for column in columns:
+        table.add_column(column, overflow="ellipsis", max_width=60, no_wrap=True)
+    for row in rows:
+        table.add_row(*(str(row[column]) for column in columns))
+    console.out.print(table)

@@ -1,0 +1,108 @@
+"""`semo doctor`: looks at this machine and says what is missing, what that costs, and how to mend it."""
+
+import asyncio
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from local_supabase.cluster import bundled_programs
+from local_supabase.errors import EmbeddedError
+from local_supabase.files import MINIMUM_FREE_BYTES
+from semo import console
+from semo.folder import DataFolder
+from semo.problems import Exit, SemoError
+
+_AGENTS = ("claude", "codex", "gemini", "opencode", "aider")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `missing` keeps the office from working; `note` is worth knowing."""
+
+    subject: str
+    state: Literal["ok", "note", "missing"]
+    detail: str
+    mend: str = ""
+
+
+async def examine(folder: DataFolder, *, as_json: bool) -> Exit:
+    findings = [*_programs(), *_database(), *_folder(folder), *_policy(folder), *_office(folder), await _git_version()]
+    if as_json:
+        console.machine([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            _tell(finding)
+    return Exit.NOT_DONE if any(finding.state == "missing" for finding in findings) else Exit.DONE
+
+
+def _programs() -> Iterator[Finding]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", "ok", python)
+    if shutil.which("bash"):
+        yield Finding("bash", "ok", "the `shell` agent can run")
+    else:
+        yield Finding("bash", "missing", "the `shell` agent needs it", "install bash")
+    found = [name for name in _AGENTS if shutil.which(name)]
+    if found:
+        yield Finding("agents", "ok", ", ".join([*found, "shell"]))
+    else:
+        yield Finding("agents", "note", "only `shell` is here", "install the command line of a coding agent")
+
+
+async def _git_version() -> Finding:
+    program = shutil.which("git")
+    if program is None:
+        return Finding("git", "missing", "every session works in a git worktree", "install git")
+    process = await asyncio.create_subprocess_exec(program, "--version", stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    return Finding("git", "ok", said.decode().removeprefix("git version").strip())
+
+
+def _database() -> Iterator[Finding]:
+    try:
+        programs = bundled_programs()
+    except (EmbeddedError, ImportError) as error:
+        yield Finding("postgresql", "missing", str(error), "make .venv")
+    else:
+        yield Finding("postgresql", "ok", f"embedded, in {programs}")
+
+
+def _folder(folder: DataFolder) -> Iterator[Finding]:
+    place = folder.path
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < MINIMUM_FREE_BYTES:
+        yield Finding("disk", "missing", f"{free // 2**20} MB free where {folder.path} is", "make room, or use --data")
+    else:
+        yield Finding("disk", "ok", f"{free // 2**30} GB free where {folder.path} is")
+
+
+def _policy(folder: DataFolder) -> Iterator[Finding]:
+    if not folder.policy.exists():
+        yield Finding("policy", "note", "none yet", "`semo up` writes one for its own client")
+        return
+    try:
+        tomllib.loads(folder.policy.read_text())
+    except tomllib.TOMLDecodeError as error:
+        yield Finding("policy", "missing", f"{folder.policy}: {error}", "mend the file (docs/policy.md)")
+    else:
+        yield Finding("policy", "ok", str(folder.policy))
+
+
+def _office(folder: DataFolder) -> Iterator[Finding]:
+    try:
+        status = folder.read_status()
+    except SemoError as error:
+        yield Finding("office", "note", error.what, error.do)
+    else:
+        yield Finding("office", "ok", f"open at {status.office_url}")
+
+
+def _tell(finding: Finding) -> None:
+    sign, style = {"ok": ("✔", "green"), "note": ("•", "yellow"), "missing": ("✘", "red")}[finding.state]
+    console.out.print(f"{sign} {finding.subject:<11}", style=style, end="")
+    console.out.print(finding.detail + (f" · {finding.mend}" if finding.mend else ""), markup=False)

@@ -1,0 +1,75 @@
+"""Speaks to an office over its REST API on behalf of the command line; problems come back as errors with words."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from semo.folder import Status
+from semo.problems import Exit, SemoError
+
+
+class OfficeApi:
+    """One office server and one office in it. Use as an async context manager."""
+
+    def __init__(self, office_url: str, token: str, office_id: str) -> None:
+        self.office_url = office_url.rstrip("/")
+        self._office = f"/api/offices/{office_id}"
+        self._http = httpx.AsyncClient(
+            base_url=self.office_url, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(45, connect=5)
+        )
+
+    @classmethod
+    def of(cls, status: Status) -> Self:
+        """The office that runs on a data folder."""
+        return cls(status.office_url, status.api_token, status.office_id)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def get(self, path: str, **params: Any) -> Any:
+        return await self._call("GET", path, params=_given(params))
+
+    async def post(self, path: str, body: dict[str, Any], **params: Any) -> Any:
+        return await self._call("POST", path, json=_given(body), params=_given(params))
+
+    async def delete(self, path: str, **params: Any) -> Any:
+        return await self._call("DELETE", path, params=_given(params))
+
+    async def _call(self, method: str, path: str, **request: Any) -> Any:
+        """`path` is below the office, or absolute below the server when it begins with /api.
+
+        Raises:
+            SemoError: nobody answers, or the office refused; its own words and advice are passed on.
+        """
+        url = path if path.startswith("/api") else self._office + path
+        try:
+            response = await self._http.request(method, url, **request)
+        except httpx.TransportError as error:
+            raise SemoError(
+                f"the office at {self.office_url} does not answer ({type(error).__name__})",
+                do="check that it runs: semo status",
+                exit_code=Exit.UNREACHABLE,
+            ) from error
+        if response.is_error:
+            raise _refusal(response)
+        return response.json() if response.content else None
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _refusal(response: httpx.Response) -> SemoError:
+    try:
+        problem: dict[str, Any] = response.json()
+    except ValueError:
+        problem = {}
+    detail = str(problem.get("detail") or problem.get("title") or f"the office answered {response.status_code}")
+    exit_code = Exit.UNREACHABLE if response.status_code in (502, 503) else Exit.REFUSED
+    return SemoError(detail, do=str(problem.get("advice") or ""), exit_code=exit_code)

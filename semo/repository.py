@@ -1,0 +1,67 @@
+"""The repository that a machine lends to its own office, and the policy file that says so."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import git
+
+from semo.problems import Exit, SemoError
+
+_README = """# Demo project
+
+A repository for agents to work in. Each gets a worktree and a branch of its own.
+"""
+
+
+async def ensure_repository(path: Path) -> Path:
+    """Returns `path` as a repository with at least one commit, making a small one where nothing is.
+
+    Raises:
+        SemoError: something that is no repository is there, or it has no commit.
+    """
+    return await asyncio.to_thread(_ensure, path.absolute())
+
+
+def _ensure(path: Path) -> Path:
+    if not path.exists():
+        repository = git.Repo.init(path, initial_branch="main")
+        with repository.config_writer() as config:
+            config.set_value("user", "name", "SEMO demo")
+            config.set_value("user", "email", "demo@semo.invalid")
+        (path / "README.md").write_text(_README)
+        repository.index.add(["README.md"])
+        repository.index.commit("A place to begin")
+        return path
+    try:
+        repository = git.Repo(path, search_parent_directories=True)
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
+        raise SemoError(f"{path} is not a git repository", do=f"git init {path}, or name another with --repo",
+                        exit_code=Exit.USAGE) from error  # fmt: skip
+    if not repository.head.is_valid():
+        raise SemoError(f"{path} has no commit yet, so there is nothing to branch from",
+                        do="make a first commit there", exit_code=Exit.USAGE)  # fmt: skip
+    return Path(repository.working_dir)
+
+
+def write_policy(policy: Path, repository: Path, office: str, agent: str) -> None:
+    """Writes the policy of a client that `semo up` made, unless its owner has one already.
+
+    It allows the `shell` agent, which runs whatever it is told: only a machine's own policy may do that.
+    """
+    if policy.exists():
+        return
+    workspace = repository.parent / f"{repository.name}-worktrees"
+    roots = [str(repository), str(workspace)]
+    policy.write_text(
+        "# What may run on this machine, and where. Written once by `semo up`; it is yours to change (docs/policy.md).\n"
+        f"allowed_roots = {json.dumps(roots)}\n"
+        f"default_agent = {json.dumps(agent)}\n\n"
+        "[[repositories]]\n"
+        f"office = {json.dumps(office)}\n"
+        f"path = {json.dumps(str(repository))}\n"
+        f"workspace = {json.dumps(str(workspace))}\n\n"
+        "[agents.shell]\n"
+        "enabled = true\n"
+    )
+    policy.chmod(0o600)
