@@ -13,7 +13,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -79,8 +79,13 @@ class EmbeddedPostgres:
 @pytest.fixture(scope="session")
 def embedded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     """The server of this test run. `SEMO_TEST_POSTGRES_BIN` names another PostgreSQL than the wheel's."""
-    folder = tmp_path_factory.mktemp("postgres")
-    programs = os.environ.get("SEMO_TEST_POSTGRES_BIN")
+    with running_postgres(tmp_path_factory.mktemp("postgres"), os.environ.get("SEMO_TEST_POSTGRES_BIN")) as postgres:
+        yield postgres
+
+
+@contextmanager
+def running_postgres(folder: Path, programs: str | None = None) -> Generator[EmbeddedPostgres]:
+    """A server that lives in `folder`; `programs` names the `bin` of another PostgreSQL than the wheel's."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.postgres_process", str(folder), *([programs] if programs else [])],
         cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -1,0 +1,63 @@
+"""The migrations make the same database from nothing, on every PostgreSQL, with no more than Supabase's `postgres`."""
+
+import re
+from enum import StrEnum
+
+import psycopg
+import pytest
+
+from local_supabase.database import Database
+from local_supabase.migrate import migrate
+from shared.states import CommandStatus, CommandType, MemberRole, SessionPool, SessionStatus, TurnOutcome
+from tests.integration.database.world import World
+from tests.support.embedded import SUPABASE, EmbeddedPostgres
+
+
+async def test_they_apply_from_nothing_as_postgres_who_is_no_superuser(postgres: EmbeddedPostgres) -> None:
+    async with postgres.fresh_database(migrated=False) as database:
+        applied = await migrate(database.dsn_for("postgres"), SUPABASE)
+        assert applied == sorted(path.name for path in (SUPABASE / "migrations").glob("*.sql"))
+        async with await psycopg.AsyncConnection.connect(database.dsn_for("postgres")) as connection:
+            cursor = await connection.execute("select rolsuper from pg_roles where rolname = current_user")
+            assert await cursor.fetchone() == (False,)
+
+
+async def test_a_second_run_changes_nothing(database: Database) -> None:
+    assert await migrate(database.dsn_for("postgres"), SUPABASE) == []
+
+
+async def test_the_publication_carries_the_two_tables_of_the_second_path(world: World) -> None:
+    tables = await world.owner.ask("select tablename from pg_publication_tables where pubname = 'supabase_realtime'")
+    assert {table["tablename"] for table in tables} == {"agent_commands", "agent_command_results"}
+
+
+async def test_the_seven_personas_are_there_for_every_office(world: World) -> None:
+    personas = await world.owner.ask("select role from agent_personas where office_id is null")
+    assert {persona["role"] for persona in personas} == {"PO", "PM", "Architect", "FE", "BE", "QA", "DevOps"}
+
+
+@pytest.mark.parametrize(
+    ("enum", "sql_type"),
+    [
+        (CommandType, "command_type"),
+        (CommandStatus, "command_status"),
+        (SessionStatus, "session_status"),
+        (SessionPool, "session_pool"),
+        (TurnOutcome, "turn_outcome"),
+        (MemberRole, "member_role"),
+    ],
+)
+async def test_python_names_the_same_states_in_the_same_order(world: World, enum: type[StrEnum], sql_type: str) -> None:
+    labels = await world.owner.value(f"select enum_range(null::{sql_type})::text[]")
+    assert labels == [str(state) for state in enum]
+
+
+async def test_every_sql_enum_has_its_python_twin(world: World) -> None:
+    names = await world.owner.ask(
+        "select typname from pg_type where typtype = 'e' and typnamespace = 'public'::regnamespace"
+    )
+    in_python = {
+        re.sub(r"(?<!^)(?=[A-Z])", "_", enum.__name__).lower()
+        for enum in (CommandType, CommandStatus, SessionStatus, SessionPool, TurnOutcome, MemberRole)
+    }
+    assert {name["typname"] for name in names} == in_python
