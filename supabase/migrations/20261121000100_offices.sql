@@ -15,6 +15,9 @@ grant usage on schema semo to authenticated, service_role;
 create function semo.refuse(p_code text, p_message text, p_hint text default null)
 returns void language plpgsql as $$
 begin
+  if p_hint is null then
+    raise exception using errcode = p_code, message = p_message;
+  end if;
   raise exception using errcode = p_code, message = p_message, hint = p_hint;
 end $$;
 

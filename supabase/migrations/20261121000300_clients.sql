@@ -51,12 +51,13 @@ returns boolean language sql stable as $$
 $$;
 
 -- The client row for one of its own writes: refused when the caller is somebody else, revoked, or an older process.
+-- The row stays shared until the write is over, so that register_client, which takes it alone, comes before it or after it.
 create function semo.own_client(p_client uuid, p_epoch bigint)
 returns remote_clients language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_client remote_clients;
 begin
-  select * into v_client from remote_clients where id = p_client;
+  select * into v_client from remote_clients where id = p_client for key share;
   if v_client.id is null or (auth.role() in ('authenticated', 'anon') and v_client.user_id is distinct from auth.uid()) then
     perform semo.refuse('SO005', format('client %s is not yours', p_client), 'sign in as the user that this client enrolled with');
   end if;
@@ -116,6 +117,7 @@ begin
   return v_office;
 end $$;
 
+-- Draws: (every living session of the client) → terminated, since nobody will tell of them any more.
 create function revoke_client(p_client uuid)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
@@ -123,6 +125,9 @@ begin
   if not found then
     perform semo.refuse('SO003', format('there is no client %s', p_client));
   end if;
+  update agent_sessions
+  set status = 'terminated', ended_at = now(), end_reason = 'client_revoked', acquired_by = null, pid = null
+  where client_id = p_client and ended_at is null;
 end $$;
 
 alter table remote_clients enable row level security;

@@ -182,6 +182,7 @@ alter table semo.payload_fields   enable row level security;
 
 -- Nobody updates a command by hand: every transition is a function.
 revoke all on agent_commands, agent_command_results from anon, authenticated, service_role;
+revoke all on sequence agent_commands_seq_seq from anon, authenticated, service_role;
 grant select on agent_commands, agent_command_results to authenticated, service_role;
 grant select on semo.payload_fields to authenticated, service_role;
 grant insert (office_id, client_id, session_id, command_type, payload, priority, deadline, idempotency_key) on agent_commands to authenticated;

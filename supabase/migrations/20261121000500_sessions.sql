@@ -102,6 +102,7 @@ alter table session_events enable row level security;
 alter table session_output enable row level security;
 
 revoke all on agent_sessions, session_turns, session_events, session_output from anon, authenticated, service_role;
+revoke all on sequence session_events_id_seq from anon, authenticated, service_role;
 grant select on agent_sessions, session_turns, session_events, session_output to authenticated, service_role;
 
 -- Security definer, so that a policy on the rows of a session needs no second policy check per row.

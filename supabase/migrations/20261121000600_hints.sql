@@ -17,22 +17,24 @@ create trigger hint_of_new_command after insert on agent_commands
 create trigger hint_of_returned_command after update of status on agent_commands
   for each row when (new.status = 'pending' and old.status = 'processing') execute function semo.hint_of_command();
 
-create function semo.hint_of_final_command() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+create function semo.hint_of_moved_command() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform semo.hint(new.office_id, 'events', 'command',
     jsonb_build_object('command_id', new.id, 'session_id', new.session_id, 'attempt', new.attempt, 'status', new.status));
   return null;
 end $$;
-create trigger hint_of_final_command after update of status on agent_commands
-  for each row when (new.status is distinct from old.status and new.status <> 'pending') execute function semo.hint_of_final_command();
+create trigger hint_of_moved_command after update of status on agent_commands
+  for each row when (new.status is distinct from old.status and new.status <> 'pending') execute function semo.hint_of_moved_command();
 
 create function semo.hint_of_session() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform semo.hint(new.office_id, 'events', 'session', jsonb_build_object('session_id', new.id, 'status', new.status));
   return null;
 end $$;
-create trigger hint_of_session after insert or update of status on agent_sessions
+create trigger hint_of_new_session after insert on agent_sessions
   for each row execute function semo.hint_of_session();
+create trigger hint_of_moved_session after update of status on agent_sessions
+  for each row when (new.status is distinct from old.status) execute function semo.hint_of_session();
 
 -- Who may listen: clients to the commands of their offices, members to both. Nobody sends: only the database does.
 create function semo.may_listen(p_topic text)

@@ -141,8 +141,8 @@ begin
                 then 'office_full' end
   into v_clients, v_reason from candidates;
   if v_reason is null and v_command.session_id is not null and exists (
-      select 1 from agent_commands e where e.session_id = v_command.session_id and e.seq < v_command.seq
-        and e.status in ('pending', 'processing') and semo.lane(e.command_type) = semo.lane(v_command.command_type)) then
+      select 1 from agent_commands e where e.session_id = v_command.session_id
+        and (e.status = 'processing' or (e.status = 'pending' and e.seq < v_command.seq)) and semo.lane(e.command_type) = semo.lane(v_command.command_type)) then
     v_reason := 'behind_another_command';
   end if;
   return case when v_reason is not null then jsonb_build_object('reason', v_reason, 'clients', coalesce(v_clients, '[]')) end;

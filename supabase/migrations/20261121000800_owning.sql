@@ -2,7 +2,7 @@
 -- Every write of an owner carries (client, epoch) and (command, attempt) and is refused with SO001 when either is stale.
 
 -- Raises the epoch, so that an older process of the same client is fenced out from here on.
--- Sessions that are no longer alive on the machine end; commands the process still accounts for are taken over.
+-- Draws: (every session no longer alive on the machine) → terminated. Commands the process still accounts for are taken over.
 -- p_live_sessions: ids. p_held: [{"command_id","attempt"}]. Returns {"epoch","offices":[terms],"held":[{"command_id","attempt"}]}.
 create function register_client(p_client uuid, p_capabilities jsonb, p_capacity integer, p_version text,
                                 p_live_sessions uuid[] default '{}', p_held jsonb default '[]')
@@ -49,16 +49,21 @@ returns setof agent_commands language plpgsql security definer set search_path =
 declare
   v_client remote_clients;
   v_command agent_commands;
+  v_needs_place boolean;
   v_places bigint;
-  v_full_offices uuid[];
+  v_full_offices uuid[] := '{}';
   v_claimed integer := 0;
 begin
   perform 1 from remote_clients where id = p_client for no key update;  -- one claim of a client at a time
   v_client := semo.own_client(p_client, p_epoch);
   v_places := v_client.capacity - semo.places_taken(p_client);
-  select coalesce(array_agg(o.id), '{}') into v_full_offices
-  from client_offices m join offices o on o.id = m.office_id
-  where m.client_id = p_client and semo.places_taken_in_office(o.id) >= o.session_limit;
+  -- Clients take turns over the places of an office, so that together they stay within its limit;
+  -- in the order of the ids, so that clients of several offices never wait for each other in a circle.
+  perform 1 from offices o
+  where v_places > 0 and o.id in (
+    select c.office_id from agent_commands c join client_offices m on m.client_id = p_client and m.office_id = c.office_id
+    where c.status = 'pending' and semo.needs_place(c.command_type, c.session_id))
+  order by o.id for no key update;
 
   for v_command in
     select c.* from agent_commands c
@@ -67,33 +72,33 @@ begin
       and (c.client_id is null or c.client_id = p_client)
       and (c.deadline is null or c.deadline > now())
       and (not semo.needs_place(c.command_type, c.session_id)
-           or (v_places > 0 and c.office_id <> all (v_full_offices) and semo.is_capable(v_client, c.payload)))
+           or (v_places > 0 and semo.is_capable(v_client, c.payload)))
       and not exists (
         select 1 from agent_commands e
-        where e.session_id = c.session_id and e.seq < c.seq and e.status in ('pending', 'processing')
+        where e.session_id = c.session_id and (e.status = 'processing' or (e.status = 'pending' and e.seq < c.seq))
           and semo.lane(e.command_type) = semo.lane(c.command_type))
     order by semo.lane(c.command_type), c.priority desc, c.seq  -- 'control' before 'work'
-    limit p_limit * 4
-    for no key update of c skip locked
   loop
-    if semo.needs_place(v_command.command_type, v_command.session_id) then
+    exit when v_claimed >= p_limit;
+    v_needs_place := semo.needs_place(v_command.command_type, v_command.session_id);
+    if v_needs_place then
       continue when v_places < 1 or v_command.office_id = any (v_full_offices);
-      -- Clients of one office take turns here, so that together they stay within its limit.
-      perform 1 from offices where id = v_command.office_id for no key update;
       if semo.places_taken_in_office(v_command.office_id) >= (select session_limit from offices where id = v_command.office_id) then
         v_full_offices := v_full_offices || v_command.office_id;
         continue;
       end if;
-      v_places := v_places - 1;
     end if;
 
+    -- Locked one by one: what another client is taking is passed over, and what is passed over stays free for others.
     update agent_commands
     set status = 'processing', claimed_by = p_client, claim_epoch = p_epoch, claimed_at = now(),
         lease_until = now() + make_interval(secs => p_lease_seconds)
-    where id = v_command.id returning * into v_command;
+    where id = (select id from agent_commands where id = v_command.id and status = 'pending' for no key update skip locked)
+    returning * into v_command;
+    continue when not found;
     return next v_command;
     v_claimed := v_claimed + 1;
-    exit when v_claimed >= p_limit;
+    v_places := v_places - v_needs_place::integer;
   end loop;
 end $$;
 
@@ -126,7 +131,7 @@ begin
     returning c.id, c.attempt;
 end $$;
 
--- Writes the one result row of an attempt and the command's final status.
+-- Draws: processing → completed, processing → failed, processing → lost. Writes the attempt's one result row with it.
 create function semo.finish(p_command agent_commands, p_status command_status, p_result jsonb, p_error_code text, p_error text)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
@@ -163,10 +168,11 @@ create function complete_command(p_client uuid, p_epoch bigint, p_command uuid, 
 returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_command agent_commands;
+  v_error_code text := case when not p_success then coalesce(p_error_code, 'failed') end;
 begin
   perform semo.own_client(p_client, p_epoch);
   if exists (select 1 from agent_command_results r where r.command_id = p_command and r.attempt = p_attempt
-             and r.client_id = p_client and r.success = p_success and r.error_code is not distinct from p_error_code) then
+             and r.client_id = p_client and r.success = p_success and r.error_code is not distinct from v_error_code) then
     return false;
   end if;
   v_command := semo.held_command(p_client, p_epoch, p_command, p_attempt);
@@ -179,8 +185,7 @@ begin
   if p_session_status is not null then
     perform semo.move_session(p_client, coalesce((p_result ->> 'session_id')::uuid, v_command.session_id), p_session_status);
   end if;
-  perform semo.finish(v_command, case when p_success then 'completed' else 'failed' end::command_status, p_result,
-                      case when not p_success then coalesce(p_error_code, 'failed') end, p_error);
+  perform semo.finish(v_command, case when p_success then 'completed' else 'failed' end::command_status, p_result, v_error_code, p_error);
   return true;
 end $$;
 
@@ -203,6 +208,7 @@ begin
   perform semo.reopen(v_command);
 end $$;
 
+-- Draws: processing → pending (attempt + 1). A session that was taken for it goes back to its pool.
 create function semo.reopen(p_command agent_commands)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
@@ -219,23 +225,28 @@ create function rescue_commands()
 returns integer language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_command agent_commands;
-  v_count integer := 0;
+  v_abandoned agent_commands[];
 begin
-  for v_command in
-    select * from agent_commands where status = 'processing' and lease_until < now() order by seq for no key update skip locked
-  loop
+  -- What its client takes over at this very moment, by registering, is left to it.
+  select coalesce(array_agg(a order by a.seq), '{}') into v_abandoned from (
+    select c.* from agent_commands c join remote_clients r on r.id = c.claimed_by
+    where c.status = 'processing' and c.lease_until < now()
+    for no key update of c skip locked for key share of r skip locked) a;
+  -- Sessions are always locked in the order of their ids.
+  perform 1 from agent_sessions where acquired_by in (select id from unnest(v_abandoned)) and ended_at is null order by id for no key update;
+
+  foreach v_command in array v_abandoned loop
     if v_command.command_type in ('send_prompt', 'send_text', 'send_keys') then
       perform semo.finish(v_command, 'lost', null, 'lost',
         'the client that held this vanished; whether it was typed cannot be known, so it was not typed again');
-      update agent_sessions set acquired_by = null where acquired_by = v_command.id and ended_at is null;
     elsif v_command.attempt >= 3 then
       perform semo.finish(v_command, 'failed', null, 'attempts_exhausted', 'three clients in a row vanished while they held this');
     else
       perform semo.reopen(v_command);
     end if;
-    v_count := v_count + 1;
   end loop;
-  return v_count;
+  update agent_sessions set acquired_by = null where acquired_by in (select id from unnest(v_abandoned)) and ended_at is null;
+  return cardinality(v_abandoned);
 end $$;
 
 revoke execute on function rescue_commands from public, anon, authenticated;

@@ -28,6 +28,7 @@ create function open_session(p_client uuid, p_epoch bigint, p_session uuid, p_of
 returns agent_sessions language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_persona agent_personas := semo.persona_of(p_office, p_role);
+  v_command agent_commands;
   v_session agent_sessions;
 begin
   perform semo.own_client(p_client, p_epoch);
@@ -37,15 +38,21 @@ begin
     perform semo.refuse('SO003', format('there is no persona for the role "%s" in office %s', p_role, p_office));
   end if;
   if p_command is not null then
-    perform semo.held_command(p_client, p_epoch, p_command, p_attempt);
+    v_command := semo.held_command(p_client, p_epoch, p_command, p_attempt);
+    if v_command.office_id <> p_office then
+      perform semo.refuse('SO003', format('there is no command %s in office %s', p_command, p_office));
+    end if;
   end if;
   insert into agent_sessions (id, office_id, client_id, role, persona_id, persona_version, agent, model, pool, acquired_by, task, cols, rows)
   values (p_session, p_office, p_client, v_persona.role, v_persona.id, v_persona.version, p_agent, p_model, p_pool, p_command, p_task, p_cols, p_rows)
   on conflict (id) do nothing;
+  select * into v_session from agent_sessions where id = p_session;
+  if v_session.client_id <> p_client or v_session.office_id <> p_office then
+    perform semo.refuse('SO005', format('session %s is not one of client %s in office %s', p_session, p_client, p_office));
+  end if;
   if p_command is not null then
     update agent_commands set session_id = p_session where id = p_command;
   end if;
-  select * into v_session from agent_sessions where id = p_session;
   return v_session;
 end $$;
 
@@ -97,17 +104,20 @@ begin
 end $$;
 
 -- The steps of prompts on their way. p_steps: [{"step":"typed"|"confirmed","command_id","attempt","at","session_id"?,"turn_id"?,"output_start"?}].
--- "typed" opens the turn and moves the session to executing. Steps of a hold that is gone are passed over.
+-- "typed" opens the turn and moves the session to executing, unless it was told before or the session has moved on since.
+-- Steps of a hold that is gone are passed over.
 create function record_progress(p_client uuid, p_epoch bigint, p_steps jsonb)
 returns integer language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_step record;
+  v_session agent_sessions;
   v_count integer := 0;
 begin
   perform semo.own_client(p_client, p_epoch);
   for v_step in
     select * from jsonb_to_recordset(p_steps) as s(step text, command_id uuid, attempt integer, at timestamptz, session_id uuid,
                                                    turn_id uuid, output_start bigint)
+    order by command_id  -- so that two calls never wait for each other in a circle
   loop
     update agent_commands c
     set typed_at = case when v_step.step = 'typed' then coalesce(c.typed_at, v_step.at) else c.typed_at end,
@@ -117,10 +127,16 @@ begin
     continue when not found;
     v_count := v_count + 1;
     if v_step.step = 'typed' and v_step.turn_id is not null then
-      perform semo.move_session(p_client, v_step.session_id, 'executing');
+      select * into v_session from agent_sessions where id = v_step.session_id and client_id = p_client for no key update;
+      if v_session.id is null then
+        perform semo.refuse('SO003', format('there is no session %s of client %s', v_step.session_id, p_client));
+      end if;
       insert into session_turns (id, session_id, command_id, attempt, started_at, output_start)
       values (v_step.turn_id, v_step.session_id, v_step.command_id, v_step.attempt, v_step.at, v_step.output_start)
       on conflict (id) do nothing;
+      if found and semo.session_may_become(v_session.status, 'executing') then
+        perform semo.move_session(p_client, v_step.session_id, 'executing');
+      end if;
     end if;
   end loop;
   return v_count;
@@ -134,6 +150,10 @@ declare
   v_count integer;
 begin
   perform semo.own_client(p_client, p_epoch);
+  -- Sessions are always locked in the order of their ids.
+  perform 1 from agent_sessions
+  where client_id = p_client and id in (select k.session_id from jsonb_to_recordset(p_chunks) as k(session_id uuid))
+  order by id for no key update;
   insert into session_output (session_id, start_offset, end_offset, text)
   select k.session_id, k.start, k."end", k.text
   from jsonb_to_recordset(p_chunks) as k(session_id uuid, start bigint, "end" bigint, text text)
@@ -193,3 +213,8 @@ revoke execute on function prune_output, store_rendered_persona from public, ano
 grant execute on function prune_output, store_rendered_persona to service_role;
 revoke execute on function open_session, update_session, acquire_session, release_session, record_progress, append_output, record_events, get_persona from public, anon;
 grant execute on function open_session, update_session, acquire_session, release_session, record_progress, append_output, record_events, get_persona to authenticated, service_role;
+
+-- Of the helpers, callers may use what policies and the trigger of an insert call in their name; the rest is ours alone.
+revoke execute on all functions in schema semo from public;
+grant execute on function semo.has_role, semo.calling_client, semo.client_serves, semo.sees_session, semo.may_listen to authenticated, service_role;
+grant execute on function semo.refuse, semo.persona_of, semo.field_problem, semo.payload_problem to authenticated, service_role;
