@@ -1,0 +1,102 @@
+"""The office server as a FastAPI application: wires the parts and says who starts and stops them.
+
+Keeps nothing between requests: any number of servers may work on one database.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from office_server import problems
+from office_server.asking import Desk
+from office_server.backend import Backend, open_backend
+from office_server.enrollment import Enrollment
+from office_server.hints import Hints
+from office_server.limits import TriesPerMinute
+from office_server.maintenance import Maintenance
+from office_server.metrics import Metrics
+from office_server.middleware import BodyLimit, Observed
+from office_server.personas import PersonaKeeper
+from office_server.results import Results
+from office_server.routes import clients, commands, enrollment, health, offices, personas, prompts, sessions, tokens
+from office_server.services import Services
+from office_server.settings import OfficeSettings
+
+_ROUTERS = (offices, personas, clients, enrollment, sessions, prompts, commands, tokens, health)
+
+
+def create_app(settings: OfficeSettings) -> FastAPI:
+    """The application. It starts without Supabase, too: `/readyz` then says what is missing."""
+    metrics = Metrics()
+    app = FastAPI(
+        title="SEMO Office",
+        version="0.1.0",
+        description="Hands work to coding agents in real terminals on developers' own machines.",
+        lifespan=_lifespan(settings, metrics),
+        generate_unique_id_function=_operation_id,
+        docs_url="/api/docs",
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+        responses=problems.RESPONSES,
+    )
+    for module in _ROUTERS:
+        app.include_router(module.router)
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit_bytes=settings.body_limit_bytes, small={"/api/enroll": 4096})
+    app.add_middleware(Observed, metrics=metrics)
+    app.openapi = _openapi(app)
+    return app
+
+
+def _lifespan(settings: OfficeSettings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        key = settings.service_role_key.get_secret_value()
+        async with open_backend(str(settings.supabase_url), key, settings.backend_timeout_seconds) as backend:
+            services = make_services(settings, backend, metrics)
+            app.state.services = services
+            maintenance = Maintenance(backend, services.personas, settings.maintenance_seconds, settings.prune_seconds)
+            async with asyncio.TaskGroup() as tasks:
+                running = [tasks.create_task(maintenance.run(), name="maintenance")]
+                if settings.realtime:
+                    running.append(tasks.create_task(services.hints.run(), name="hints"))
+                yield
+                for task in running:
+                    task.cancel()
+
+    return lifespan
+
+
+def make_services(settings: OfficeSettings, backend: Backend, metrics: Metrics) -> Services:
+    hints = Hints(f"{str(settings.supabase_url).rstrip('/')}/realtime/v1", settings.service_role_key.get_secret_value())
+    return Services(
+        settings=settings,
+        backend=backend,
+        hints=hints,
+        results=Results(backend, hints, settings.poll_seconds),
+        desk=Desk(backend, metrics),
+        personas=PersonaKeeper(backend),
+        enrollment=Enrollment(backend),
+        enroll_tries=TriesPerMinute(settings.enroll_per_minute),
+        metrics=metrics,
+    )
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    def document() -> dict[str, Any]:
+        if not app.openapi_schema:
+            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            schema["components"]["schemas"]["Problem"] = problems.Problem.model_json_schema()
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    return document

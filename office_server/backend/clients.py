@@ -1,0 +1,69 @@
+"""Remote clients: how they join an office, which there are, and how one is shut out."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from office_server.backend.connection import Connection
+from office_server.rows import Client, Row
+from shared.ids import ClientId, OfficeId
+
+
+class _Membership(Row):
+    client_id: ClientId
+    office_id: OfficeId
+
+
+class _Enrollment(Row):
+    expires_at: datetime
+
+
+class Clients:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def of_office(self, office: OfficeId) -> list[Client]:
+        members = self._connection.table("client_offices").select(_Membership.columns()).eq("office_id", str(office))
+        ids = [str(member.client_id) for member in await self._connection.read(members, _Membership)]
+        if not ids:
+            return []
+        query = self._connection.table("remote_clients").select(Client.columns()).in_("id", ids).order("created_at")
+        return await self._connection.read(query, Client)
+
+    async def offices_of(self, client: ClientId) -> set[OfficeId]:
+        query = self._connection.table("client_offices").select(_Membership.columns()).eq("client_id", str(client))
+        return {member.office_id for member in await self._connection.read(query, _Membership)}
+
+    async def rename(self, client: ClientId, name: str) -> Client:
+        query = self._connection.table("remote_clients").update({"name": name}).eq("id", str(client))
+        [renamed] = await self._connection.write(query, Client)
+        return renamed
+
+    async def revoke(self, client: ClientId) -> None:
+        """Shuts a client out of every office, for good."""
+        await self._connection.call("revoke_client", p_client=str(client))
+
+    async def leave(self, client: ClientId, office: OfficeId) -> None:
+        query = self._connection.table("client_offices").delete().eq("client_id", str(client))
+        await self._connection.do(query.eq("office_id", str(office)))
+
+    async def add_enrollment(self, fields: dict[str, Any]) -> datetime:
+        """Keeps the hash of a code; returns until when it can be used."""
+        [enrollment] = await self._connection.write(self._connection.table("enrollments").insert(fields), _Enrollment)
+        return enrollment.expires_at
+
+    async def office_of_code(self, code_hash: str) -> OfficeId:
+        """Raises BadEnrollmentCode."""
+        return OfficeId(UUID(await self._connection.call("check_enrollment", p_code_hash=code_hash)))
+
+    async def redeem(self, code_hash: str, client: ClientId, user: UUID, name: str) -> None:
+        """Spends the code and lets the client in. Raises BadEnrollmentCode."""
+        await self._connection.call(
+            "redeem_enrollment", p_code_hash=code_hash, p_client=str(client), p_user=str(user), p_name=name
+        )
+
+    async def create_user(self, email: str, password: str, client: ClientId) -> UUID:
+        return await self._connection.create_user(email, password, {"client_id": str(client)})
+
+    async def delete_user(self, user: UUID) -> None:
+        await self._connection.delete_user(user)

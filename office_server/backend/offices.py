@@ -1,0 +1,50 @@
+"""Offices."""
+
+from typing import Any
+
+from office_server.backend.connection import Connection
+from office_server.rows import Office
+from shared.errors import NotFound
+from shared.ids import OfficeId
+
+
+class Offices:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, fields: dict[str, Any]) -> Office:
+        """Raises Conflict when the name is taken."""
+        [office] = await self._connection.write(self._connection.table("offices").insert(fields), Office)
+        return office
+
+    async def get(self, office: OfficeId) -> Office:
+        """Raises NotFound."""
+        found = await self.find(office)
+        if found is None:
+            raise unknown_office(office)
+        return found
+
+    async def find(self, office: OfficeId) -> Office | None:
+        query = self._connection.table("offices").select(Office.columns()).eq("id", str(office))
+        return next(iter(await self._connection.read(query, Office)), None)
+
+    async def all(self, only: OfficeId | None = None) -> list[Office]:
+        query = self._connection.table("offices").select(Office.columns()).order("name")
+        if only is not None:
+            query = query.eq("id", str(only))
+        return await self._connection.read(query, Office)
+
+    async def change(self, office: OfficeId, fields: dict[str, Any]) -> Office:
+        """Raises NotFound; Conflict when the name is taken."""
+        if not fields:
+            return await self.get(office)
+        changed = await self._connection.write(
+            self._connection.table("offices").update(fields).eq("id", str(office)), Office
+        )
+        if not changed:
+            raise unknown_office(office)
+        return changed[0]
+
+
+def unknown_office(office: OfficeId) -> NotFound:
+    return NotFound(f"There is no office {office}.", office_id=str(office))

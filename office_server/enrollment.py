@@ -1,0 +1,83 @@
+"""Lets machines in: an admin gets a short one-time code, the machine spends it for a user of its own."""
+
+import hashlib
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import structlog
+
+from office_server.backend import Backend
+from office_server.rows import Office
+from shared.errors import OfficeError
+from shared.ids import ClientId, OfficeId
+
+ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no 0 O, 1 I L, U V apart: read aloud and typed without doubt
+_LENGTH = 8
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, repr=False)
+class Code:
+    """A new code, to be shown once."""
+
+    code: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, repr=False)
+class NewClient:
+    """What a machine needs to sign in from now on. The password is kept nowhere else."""
+
+    client_id: ClientId
+    office: Office
+    email: str
+    password: str
+
+
+class Enrollment:
+    def __init__(self, backend: Backend) -> None:
+        self._clients = backend.clients
+        self._offices = backend.offices
+
+    async def invite(self, office: OfficeId, author: str) -> Code:
+        """A code that lets one machine into the office within ten minutes."""
+        letters = "".join(secrets.choice(ALPHABET) for _ in range(_LENGTH))
+        expires_at = await self._clients.add_enrollment(
+            {"office_id": str(office), "code_hash": hash_of(letters), "created_by": author}
+        )
+        return Code(f"{letters[:4]}-{letters[4:]}", expires_at)
+
+    async def join(self, code: str, name: str) -> NewClient:
+        """Spends a code. Either the machine is in afterwards, or there is no user and the code is as it was.
+
+        Raises:
+            BadEnrollmentCode: wrong, used or too old.
+            BackendDown: Supabase does not answer.
+        """
+        code_hash = hash_of(code)
+        office = await self._offices.get(await self._clients.office_of_code(code_hash))
+        client = ClientId(uuid4())
+        email = f"client-{client}@clients.semo.invalid"
+        password = secrets.token_urlsafe(32)
+        user = await self._clients.create_user(email, password, client)
+        try:
+            await self._clients.redeem(code_hash, client, user, name)
+        except OfficeError:
+            await self._remove(user)
+            raise
+        return NewClient(client, office, email, password)
+
+    async def _remove(self, user: UUID) -> None:
+        with suppress(OfficeError):
+            await self._clients.delete_user(user)
+            return
+        _log.warning("enrollment_left_a_user_behind", user=str(user))
+
+
+def hash_of(code: str) -> str:
+    """What the database keeps of a code. Case, spaces and dashes do not matter."""
+    letters = "".join(letter for letter in code.upper() if letter.isascii() and letter.isalnum())
+    return hashlib.sha256(letters.encode()).hexdigest()

@@ -1,0 +1,133 @@
+"""The rows of the database as types; the API shows them as they are."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.ids import Attempt, ByteOffset, ClientId, CommandId, OfficeId, PersonaId, SessionId
+from shared.states import CommandStatus, CommandType, MemberRole, SessionPool, SessionStatus
+
+
+class Row(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def columns(cls) -> str:
+        """The columns that this type reads, for `select`."""
+        return ",".join(cls.model_fields)
+
+
+class Office(Row):
+    id: OfficeId
+    name: str
+    warm_roles: list[str]
+    session_limit: int
+    idle_seconds: int
+    output_keep_bytes: int
+    output_keep_days: int
+    created_at: datetime
+
+
+class Token(Row):
+    """A token of the API, without what would let anyone use it."""
+
+    id: UUID
+    office_id: OfficeId | None
+    name: str
+    role: MemberRole
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class Persona(Row):
+    id: PersonaId
+    office_id: OfficeId | None = Field(description="null: the default of every office")
+    role: str
+    name: str
+    persona_prompt: str
+    scope_patterns: list[str]
+    core_skills: list[str]
+    version: int
+    rendered: str | None
+    rendered_version: int | None
+
+
+class Client(Row):
+    id: ClientId
+    name: str
+    capabilities: dict[str, Any]
+    capacity: int
+    version: str | None
+    created_at: datetime
+    registered_at: datetime | None
+    last_seen_at: datetime | None
+    revoked_at: datetime | None
+
+
+class Command(Row):
+    id: CommandId
+    seq: int = Field(description="the order of arrival")
+    office_id: OfficeId
+    client_id: ClientId | None
+    session_id: SessionId | None
+    command_type: CommandType
+    payload: dict[str, Any]
+    status: CommandStatus
+    priority: int
+    attempt: Attempt
+    claimed_by: ClientId | None
+    deadline: datetime | None
+    author: str | None
+    created_at: datetime
+    claimed_at: datetime | None
+    typed_at: datetime | None
+    confirmed_at: datetime | None
+    finished_at: datetime | None
+
+
+class Result(Row):
+    command_id: CommandId
+    attempt: Attempt
+    client_id: ClientId | None
+    success: bool
+    result: dict[str, Any] | None
+    error_code: str | None
+    error: str | None
+    created_at: datetime
+
+
+class Session(Row):
+    id: SessionId
+    office_id: OfficeId
+    client_id: ClientId
+    role: str
+    persona_version: int | None
+    agent: str
+    model: str | None
+    pool: SessionPool
+    status: SessionStatus
+    acquired_by: CommandId | None = Field(description="null: idle in its pool")
+    task: str | None
+    worktree_path: str | None
+    branch: str | None
+    pid: int | None
+    cols: int
+    rows: int
+    output_bytes: ByteOffset
+    created_at: datetime
+    last_activity_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+class OutputChunk(Row):
+    """Terminal output from `start_offset` to `end_offset`, in bytes of the raw output; `text` is them decoded."""
+
+    start_offset: ByteOffset
+    end_offset: ByteOffset
+    text: str

@@ -1,0 +1,36 @@
+"""What the routes share: made once at start, handed to them by FastAPI."""
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from office_server.asking import Desk
+from office_server.backend import Backend
+from office_server.enrollment import Enrollment
+from office_server.hints import Hints
+from office_server.limits import TriesPerMinute
+from office_server.metrics import Metrics
+from office_server.personas import PersonaKeeper
+from office_server.results import Results
+from office_server.settings import OfficeSettings
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: OfficeSettings
+    backend: Backend
+    hints: Hints
+    results: Results
+    desk: Desk
+    personas: PersonaKeeper
+    enrollment: Enrollment
+    enroll_tries: TriesPerMinute
+    metrics: Metrics
+
+
+def services_of(request: Request) -> Services:
+    return cast("Services", request.app.state.services)
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]

@@ -1,0 +1,42 @@
+"""What can be set about an office server: by environment variables, as Supabase and we name them; nothing else."""
+
+from typing import Literal
+
+from pydantic import Field, HttpUrl, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class OfficeSettings(BaseSettings):
+    """Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="SEMO_OFFICE_", frozen=True, extra="ignore", populate_by_name=True)
+
+    supabase_url: HttpUrl = Field(validation_alias="SUPABASE_URL")
+    service_role_key: SecretStr = Field(validation_alias="SUPABASE_SERVICE_ROLE_KEY")
+    publishable_key: str = Field(validation_alias="SUPABASE_PUBLISHABLE_KEY")
+    """Handed to clients that enrol; the service key never leaves the server."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8400, ge=0, le=65535)
+    """0 takes a free one."""
+
+    realtime: bool = True
+    """Off: results are found by polling alone."""
+    poll_seconds: float = Field(default=1.0, gt=0)
+    """How often a waited-for result is looked for when no hint comes."""
+    output_poll_seconds: float = Field(default=0.2, gt=0)
+    """How often new output is looked for while somebody waits for it."""
+
+    backend_timeout_seconds: float = Field(default=10.0, gt=0)
+    body_limit_bytes: int = Field(default=2_097_152, ge=1024)
+    enroll_per_minute: int = Field(default=20, ge=1)
+    """Tries at enrolling that one address may make with this server."""
+
+    maintenance_seconds: float = Field(default=3.0, gt=0)
+    """How often personas are rendered, and commands expired and rescued."""
+    prune_seconds: float = Field(default=600.0, gt=0)
+    shutdown_seconds: int = Field(default=10, ge=1)
+    """How long requests may still take once the server was asked to stop."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"

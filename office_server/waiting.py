@@ -1,0 +1,43 @@
+"""Why a command waits, in words."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+
+class Waiting(BaseModel):
+    reason: str = Field(examples=["no_client_online"], description="stable")
+    detail: str = Field(examples=["No machine that could take this is online: macbook-3 since 2026-11-21 12:04 UTC."])
+    clients: list[dict[str, Any]] = Field(description="the machines that it is about: name, online, last_seen_at")
+
+
+def in_words(found: dict[str, Any] | None) -> Waiting | None:
+    """What `command_waiting_reason` answered, for people; None when nothing holds the command back."""
+    if found is None:
+        return None
+    clients: list[dict[str, Any]] = found["clients"]
+    match found["reason"]:
+        case "no_client":
+            detail = "No machine has joined this office yet; enrol one."
+        case "no_client_online":
+            detail = f"No machine that could take this is online: {', '.join(_away(client) for client in clients)}."
+        case "no_client_capable":
+            detail = f"No machine that is online has that agent: {_names(clients)}."
+        case "all_clients_busy":
+            detail = f"All sessions are taken on {_names(clients)}; it starts when one is free."
+        case "office_full":
+            detail = "The office has as many sessions in use as it allows; it starts when one is free."
+        case "behind_another_command":
+            detail = "An earlier command of the same session comes first."
+        case other:
+            detail = f"It waits: {other}."
+    return Waiting(reason=found["reason"], detail=detail, clients=clients)
+
+
+def _away(client: dict[str, Any]) -> str:
+    seen = client.get("last_seen_at")
+    return f"{client['name']} since {str(seen)[:16].replace('T', ' ')} UTC" if seen else f"{client['name']} never was"
+
+
+def _names(clients: list[dict[str, Any]]) -> str:
+    return ", ".join(str(client["name"]) for client in clients if client["online"])
