@@ -13,11 +13,14 @@ from typing import Annotated
 import typer
 
 from local_supabase.errors import EmbeddedError
+from remote_client.settings import ClientSettings
 from semo import console
 from semo.demo import demo as play_demo
 from semo.doctor import examine
 from semo.folder import DataFolder, Status
+from semo.join import join_with_code
 from semo.office_api import OfficeApi
+from semo.office_setup import init_office
 from semo.problems import Exit, SemoError
 from semo.run import run_prompt
 from semo.up import serve_until_stopped
@@ -36,14 +39,17 @@ app.add_typer(server, name="server")
 app.add_typer(command, name="command")
 
 Data = Annotated[Path | None, typer.Option("--data", help="The folder of the office; default: the user's data folder.")]
+State = Annotated[Path | None, typer.Option("--state", help="Where the client keeps its credentials and journal.")]
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON on stdout, for scripts.")]
 
 
 @app.command()
 def up(
     data: Data = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the office server; 0: a free one.")] = 8765,
-    repo: Annotated[Path | None, typer.Option(help="The repository that agents work in; default: a small new one.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65534, help="Of the office server; 0: a free one.")] = 8400,
+    repo: Annotated[
+        Path | None, typer.Option(help="The repository that agents work in; default: a small new one.")
+    ] = None,
 ) -> None:
     """Run a whole office here until Ctrl-C: embedded Supabase, office server and one client."""
     _run(lambda: serve_until_stopped(_folder(data), port, repo))
@@ -66,7 +72,9 @@ def run(
     prompt: Annotated[str, typer.Argument(help="What to do; `-` reads it from stdin.")],
     role: Annotated[str, typer.Option(help="Who is to do it: PO, PM, Architect, FE, BE, QA, DevOps, or your own.")],
     agent: Annotated[str | None, typer.Option(help="Which agent; default: the machine's own.")] = None,
-    time_limit: Annotated[float | None, typer.Option("--timeout", min=1, help="Seconds after which it is interrupted.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option("--timeout", min=1, help="Seconds after which it is interrupted.")
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -84,6 +92,58 @@ def run(
 def doctor(data: Data = None, as_json: Json = False) -> None:
     """Say what is missing on this machine, and how to mend it."""
     _run(lambda: examine(_folder(data), as_json=as_json))
+
+
+@client.command("join")
+def client_join(
+    code: Annotated[str, typer.Argument(help="The one-time code from an admin of the office.")],
+    office_url: Annotated[str, typer.Option("--office-url", help="Where the office server is.")],
+    name: Annotated[str | None, typer.Option(help="What to call this machine; default: its host name.")] = None,
+    state: State = None,
+) -> None:
+    """Let this machine into an office. Once is enough."""
+
+    async def join() -> None:
+        joined = await join_with_code(office_url, code, name, _client_env(state, None).state)
+        console.good(f"joined office {joined.offices[0].name!r} as client {joined.client_id}")
+        console.step("what may run here is decided by your policy file (docs/policy.md); begin with: semo client start")
+
+    _run(join)
+
+
+@client.command("start")
+def client_start(
+    state: State = None,
+    policy: Annotated[Path | None, typer.Option(help="The policy file of this machine.")] = None,
+) -> None:
+    """Run the client in the foreground until Ctrl-C."""
+    settings = _client_env(state, policy)
+    os.environ |= {"SEMO_CLIENT_STATE_DIR": str(settings.state), "SEMO_CLIENT_POLICY_FILE": str(settings.policy)}
+    os.execv(sys.executable, [sys.executable, "-m", "remote_client"])  # noqa: S606 - becomes the client
+
+
+@server.command("start")
+def server_start() -> None:
+    """Run an office server in the foreground until Ctrl-C; set up by environment variables (.env.example)."""
+    os.execv(sys.executable, [sys.executable, "-m", "office_server"])  # noqa: S606 - becomes the server
+
+
+@server.command("init")
+def server_init(name: Annotated[str, typer.Argument(help="What to call the office.")]) -> None:
+    """Make an office and its first token in the Supabase project that SUPABASE_URL names. The token is shown once."""
+
+    async def init() -> None:
+        url, key = os.environ.get("SUPABASE_URL"), os.environ.get("SUPABASE_SERVICE_ROLE_KEY")
+        if not url or not key:
+            raise SemoError(
+                "SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY are not set",
+                do="set them as .env.example says",
+                exit_code=Exit.USAGE,
+            )
+        made = await init_office(url, key, name)
+        console.machine({"office_id": made.office_id, "office_name": made.office_name, "api_token": made.token})
+
+    _run(init)
 
 
 @command.command("show")
@@ -109,12 +169,18 @@ def command_cancel(command_id: str, data: Data = None) -> None:
     _run(cancel)
 
 
+def _client_env(state: Path | None, policy: Path | None) -> ClientSettings:
+    settings = ClientSettings()
+    given = {"state_dir": state, "policy_file": policy}
+    return settings.model_copy(update={name: path.absolute() for name, path in given.items() if path is not None})
+
+
 def _folder(data: Path | None) -> DataFolder:
     return DataFolder(data.absolute()) if data else DataFolder.default()
 
 
 def _office(data: Path | None) -> OfficeApi:
-    """The office that is meant: named by SEMO_OFFICE_URL, SEMO_API_TOKEN and SEMO_OFFICE_ID, or the one of a data folder."""
+    """The office that SEMO_OFFICE_URL, SEMO_API_TOKEN and SEMO_OFFICE_ID name, or the one of a data folder."""
     named = [os.environ.get(name) for name in ("SEMO_OFFICE_URL", "SEMO_API_TOKEN", "SEMO_OFFICE_ID")]
     if data is None and all(named):
         return OfficeApi(*(str(value) for value in named))
@@ -124,7 +190,7 @@ def _office(data: Path | None) -> OfficeApi:
 async def _status(folder: DataFolder, *, as_json: bool) -> None:
     found: Status = folder.read_status()
     async with OfficeApi.of(found) as api:
-        await api.get("/api/../readyz")
+        await api.get("/readyz")
         if as_json:
             console.machine(asdict(found))
             return

@@ -11,8 +11,8 @@ from typing import Any
 from rich.table import Table
 
 from semo import console
-from semo.follow import follow
 from semo.folder import DataFolder, Status
+from semo.follow import follow
 from semo.office_api import OfficeApi
 from semo.problems import SemoError
 from semo.rows import command_rows, insert_by_hand, result_rows

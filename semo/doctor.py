@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from local_supabase.cluster import bundled_programs
+from local_supabase.cluster import wheel_programs
 from local_supabase.errors import EmbeddedError
 from local_supabase.files import MINIMUM_FREE_BYTES
 from semo import console
@@ -63,7 +63,7 @@ async def _git_version() -> Finding:
 
 def _database() -> Iterator[Finding]:
     try:
-        programs = bundled_programs()
+        programs = wheel_programs()
     except (EmbeddedError, ImportError) as error:
         yield Finding("postgresql", "missing", str(error), "make .venv")
     else:

@@ -11,7 +11,7 @@ from semo.problems import Exit, SemoError
 
 @dataclass(frozen=True, repr=False)
 class Status:
-    """What `semo status --json` prints: where everything is and the keys to it. Has no `repr`: it is full of secrets."""
+    """What `semo status --json` prints: where everything is and the keys to it. No `repr`: it is full of secrets."""
 
     supabase_url: str
     publishable_key: str

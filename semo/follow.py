@@ -39,10 +39,10 @@ async def follow(api: OfficeApi, command_id: str) -> AsyncIterator[Said]:
     yield Said("stored", command=command)
     waited = ""
     while command["output_start"] is None and not _is_final(command):
-        reason = (command["waiting"] or {}).get("detail", "")
-        if reason and reason != waited:
-            yield Said("waiting", text=reason, command=command)
-            waited = reason
+        waiting: dict[str, Any] | None = command["waiting"]
+        if waiting and waiting["detail"] != waited:
+            waited = str(waiting["detail"])
+            yield Said("waiting", text=waited, command=command)
         command = await api.get(f"/commands/{command_id}", wait=1)
 
     if command["output_start"] is not None:
@@ -63,13 +63,19 @@ async def _output_until(
     """The plain output of one turn from byte `start`, to the end that the finished command's result names."""
     offset = start
     while True:
-        end: int | None = ((await ended).get("result") or {}).get("output_end", offset) if ended.done() else None
+        finished = ended.done()
+        end = _turn_end(await ended) if finished else None
         page = await api.get(f"/sessions/{session_id}/output", after=offset, wait=1)
         if page["output"]:
             yield plain(page["output"])
         offset = page["next"]
-        if end is not None and (offset >= end or not page["output"]):
+        if finished and (end is None or offset >= end or not page["output"]):
             return
+
+
+def _turn_end(command: dict[str, Any]) -> int | None:
+    result: dict[str, Any] | None = command["result"]
+    return result.get("output_end") if result else None
 
 
 async def _until_final(api: OfficeApi, command_id: str) -> dict[str, Any]:

@@ -42,12 +42,12 @@ class OfficeApi:
         return await self._call("DELETE", path, params=_given(params))
 
     async def _call(self, method: str, path: str, **request: Any) -> Any:
-        """`path` is below the office, or absolute below the server when it begins with /api.
+        """`path` is below the office, but for /readyz, which is the server's.
 
         Raises:
             SemoError: nobody answers, or the office refused; its own words and advice are passed on.
         """
-        url = path if path.startswith("/api") else self._office + path
+        url = path if path == "/readyz" else self._office + path
         try:
             response = await self._http.request(method, url, **request)
         except httpx.TransportError as error:

@@ -1,4 +1,4 @@
-"""Runs one part of the office as a child process: ready line, log file, restarts, and an end that leaves nothing behind.
+"""Runs one part of the office as a child process: ready line, log file, restarts, an end that leaves nothing behind.
 
 A part prints one JSON object on its stdout when it is ready, or `{"error", "message", "kept", "do"}` when it cannot be.
 """
@@ -58,7 +58,9 @@ class Part:
                 return await self._ready_line(self._process)
         except TimeoutError as error:
             await self._end()
-            raise SemoError(f"the {self.name} was not ready within {READY_SECONDS:.0f} s", do=f"see {self.log}") from error
+            raise SemoError(
+                f"the {self.name} was not ready within {READY_SECONDS:.0f} s", do=f"see {self.log}"
+            ) from error
         except BaseException:
             await self._end()
             raise
@@ -122,7 +124,7 @@ class Part:
 
 
 def _bare_environment() -> dict[str, str]:
-    """What a child needs of our environment to find programs, homes and its language; no ambient settings or secrets."""
+    """What a child needs of our environment to find programs, home and language; no ambient settings or secrets."""
     names = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR", "TERM", "XDG_DATA_HOME")
     return {name: os.environ[name] for name in names if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
 

@@ -30,8 +30,8 @@ def _ensure(path: Path) -> Path:
             config.set_value("user", "name", "SEMO demo")
             config.set_value("user", "email", "demo@semo.invalid")
         (path / "README.md").write_text(_README)
-        repository.index.add(["README.md"])
-        repository.index.commit("A place to begin")
+        repository.git.add("README.md")
+        repository.git.commit("--quiet", "--message", "A place to begin")
         return path
     try:
         repository = git.Repo(path, search_parent_directories=True)
@@ -54,7 +54,7 @@ def write_policy(policy: Path, repository: Path, office: str, agent: str) -> Non
     workspace = repository.parent / f"{repository.name}-worktrees"
     roots = [str(repository), str(workspace)]
     policy.write_text(
-        "# What may run on this machine, and where. Written once by `semo up`; it is yours to change (docs/policy.md).\n"
+        "# What may run on this machine, and where. Written once by `semo up`; yours to change (docs/policy.md).\n"
         f"allowed_roots = {json.dumps(roots)}\n"
         f"default_agent = {json.dumps(agent)}\n\n"
         "[[repositories]]\n"

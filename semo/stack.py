@@ -1,21 +1,23 @@
 """Brings up a whole office on this machine: embedded Supabase, office server, one client; and takes it down again."""
 
 import asyncio
-import os
+import errno
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from local_supabase.cluster import read_record, remove_cluster
+from local_supabase.database import Database
 from local_supabase.keys import Keys, load
 from semo.folder import DataFolder, Status
-from semo.join import join_client
-from semo.office_setup import OfficeAccess, ensure_office
-from semo.problems import SemoError
+from semo.join import ensure_joined
+from semo.office_setup import ensure_office
+from semo.problems import Exit, SemoError
 from semo.process import Part
 from semo.repository import ensure_repository, write_policy
 
@@ -24,67 +26,133 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the person who starts the office asked for."""
+    """What the person who starts the office asked for. Port 0 takes free ones."""
 
     folder: DataFolder
     port: int
     repository: Path | None = None
     agent: str = "shell"
+    client_env: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Stack:
-    """`async with Stack(wishes, report) as stack:` runs until the block ends; `stack.status` says where everything is."""
+    """A running office: `async with Stack(wishes, report) as stack`. `stack.status` says where everything is."""
+
+    status: Status
+    repository: Path
 
     def __init__(self, wishes: Wishes, report: Report) -> None:
         self._wishes = wishes
         self._report = report
-        self._parts = AsyncExitStack()
-        self.restarted: list[asyncio.Task[None]] = []
+        self._running = AsyncExitStack()
+        self._parts: list[Part] = []
 
     async def __aenter__(self) -> Self:
         """Raises SemoError or EmbeddedError, with everything that had been started stopped again."""
         try:
-            self.status = await self._bring_up()
+            await self._bring_up()
         except BaseException:
-            await self._take_down()
+            await self._running.aclose()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._take_down()
+        await self._running.aclose()
 
-    async def _bring_up(self) -> Status:
+    async def keep_running(self) -> None:
+        """Starts parts that die again, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for part in self._parts:
+                group.create_task(part.keep_running(self._report))
+
+    async def remove(self) -> None:
+        """Deletes the database of a stopped office and its folder for good."""
+        await asyncio.to_thread(remove_cluster, self._wishes.folder.supabase)
+        await asyncio.to_thread(shutil.rmtree, self._wishes.folder.path)
+
+    async def _bring_up(self) -> None:
         folder = self._wishes.folder
         folder.prepare()
-        office_port = _free_port(self._wishes.port)
+        office_port, supabase_port = _ports(self._wishes.port)
 
         self._report("starting PostgreSQL and the gateway in front of it")
-        supabase_url = (await self._run(self._supabase()))["supabase_url"]
+        supabase_url = str((await self._start(_supabase(folder, supabase_port)))["supabase_url"])
         keys = load(folder.supabase)
 
         self._report("starting the office server")
-        access = await ensure_office(supabase_url, keys.service_role_key, folder)
-        office_url = (await self._run(self._office(office_port, supabase_url, keys)))["office_url"]
+        access = await ensure_office(supabase_url, keys.service_role_key, folder.token)
+        office_url = str((await self._start(_office(folder, office_port, supabase_url, keys)))["office_url"])
 
         self._report("starting the client of this machine")
-        repository = await ensure_repository(self._wishes.repository or folder.repository)
-        write_policy(folder.policy, repository, access.office_name, self._wishes.agent)
-        client_id = await join_client(office_url, supabase_url, access, folder)
-        await self._run(self._client())
+        self.repository = await ensure_repository(self._wishes.repository or folder.repository)
+        write_policy(folder.policy, self.repository, access.office_name, self._wishes.agent)
+        client_id = await ensure_joined(office_url, supabase_url, access, folder)
+        await self._start(_client(folder, self._wishes.client_env))
 
-        status = Status(
+        self.status = Status(
             supabase_url=supabase_url,
             publishable_key=keys.publishable_key,
             service_role_key=keys.service_role_key,
             jwt_secret=keys.jwt_secret,
-            db_url=self._db_url(keys),
+            db_url=Database(read_record(folder.supabase)["port"], keys.database_passwords).dsn_for("postgres"),
             office_url=office_url,
             api_token=access.token,
             office_id=access.office_id,
             client_ids=[client_id],
         )
-        folder.publish(status)
-        self._parts.callback(folder.withdraw)
-        return status
+        folder.publish(self.status)
+        self._running.callback(folder.withdraw)
+
+    async def _start(self, part: Part) -> dict[str, Any]:
+        """Starts a part; it is stopped before those that were started earlier."""
+        ready = await part.start()
+        self._running.push_async_callback(part.stop)
+        self._parts.append(part)
+        return ready
+
+
+def _supabase(folder: DataFolder, port: int) -> Part:
+    arguments = ["-m", "local_supabase", "--data", str(folder.supabase), "--port", str(port), "--ready-line"]
+    return Part("embedded Supabase", arguments, {}, folder.log("supabase"))
+
+
+def _office(folder: DataFolder, port: int, supabase_url: str, keys: Keys) -> Part:
+    # The service key goes by environment, which only this user can read; never by the command line.
+    env = {
+        "SUPABASE_URL": supabase_url,
+        "SUPABASE_SERVICE_ROLE_KEY": keys.service_role_key,
+        "SUPABASE_PUBLISHABLE_KEY": keys.publishable_key,
+        "SEMO_OFFICE_PORT": str(port),
+    }
+    return Part("office server", ["-m", "office_server", "--ready-line"], env, folder.log("office"))
+
+
+def _client(folder: DataFolder, more: Mapping[str, str]) -> Part:
+    env = {"SEMO_CLIENT_STATE_DIR": str(folder.client), "SEMO_CLIENT_POLICY_FILE": str(folder.policy), **more}
+    return Part("client", ["-m", "remote_client", "--ready-line"], env, folder.log("client"))
+
+
+def _ports(wanted: int) -> tuple[int, int]:
+    """The office's port and the gateway's, which is the next one; free ones when none was asked for."""
+    if wanted == 0:
+        return _check(0), _check(0)
+    return _check(wanted), _check(wanted + 1)
+
+
+def _check(port: int) -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise SemoError(
+                f"port {port} on 127.0.0.1 is not to be had: {error.strerror}",
+                kept="nothing was started",
+                do="name another with --port (0: any free one), or stop what listens there",
+                exit_code=Exit.USAGE,
+            ) from error
+        return int(probe.getsockname()[1])

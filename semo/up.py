@@ -12,7 +12,7 @@ async def serve_until_stopped(folder: DataFolder, port: int, repository: Path | 
     async with Stack(Wishes(folder=folder, port=port, repository=repository), console.step) as stack:
         console.good(f"the office is open at {stack.status.office_url}")
         console.step(f"data and logs are in {folder.path}; agents work in {stack.repository}")
-        console.step('try: semo run "echo hello; echo \'[SEMO:DONE]\'" --role BE')
+        console.step("try: semo run \"echo hello; echo '[SEMO:DONE]'\" --role BE")
         console.step("Ctrl-C closes it; everything is kept")
         try:
             await stack.keep_running()

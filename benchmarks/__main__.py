@@ -1,0 +1,21 @@
+"""Runs every benchmark and prints one JSON object a line; progress goes to stderr."""
+
+import asyncio
+import json
+import sys
+
+from benchmarks.dispatch import dispatch
+from benchmarks.figures import Figure
+
+
+async def main() -> None:
+    async for figure in dispatch():
+        show(figure)
+
+
+def show(figure: Figure) -> None:
+    sys.stdout.write(json.dumps(figure.as_json()) + "\n")
+    sys.stdout.flush()
+
+
+asyncio.run(main())

@@ -1,0 +1,40 @@
+"""Lets a machine into an office: the one that `semo up` runs, without asking; any other, with a code from its admin."""
+
+import socket
+from pathlib import Path
+
+from remote_client.credentials import Credentials, load, save
+from remote_client.enroll import join
+from semo.folder import DataFolder
+from semo.office_api import OfficeApi
+from semo.office_setup import OfficeAccess
+from semo.problems import Exit, SemoError
+from shared.errors import BackendDown, NotFound, OfficeError
+
+
+async def join_with_code(office_url: str, code: str, name: str | None, state: Path) -> Credentials:
+    """Spends a one-time code. The machine is called `name`, or as its host is.
+
+    Raises:
+        SemoError: the code is bad, or the office does not answer (the code is still good then).
+    """
+    try:
+        return await join(office_url, code, name or socket.gethostname(), state)
+    except BackendDown as error:
+        raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.UNREACHABLE) from error
+    except OfficeError as error:
+        raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.REFUSED) from error
+
+
+async def ensure_joined(office_url: str, supabase_url: str, access: OfficeAccess, folder: DataFolder) -> str:
+    """Enrols this machine's own client unless it is enrolled, and returns its id. Addresses may have changed since."""
+    try:
+        known = load(folder.client)
+    except NotFound:
+        async with OfficeApi(office_url, access.token, access.office_id) as api:
+            enrollment = await api.post("/enrollments", {})
+        known = await join_with_code(office_url, enrollment["code"], None, folder.client)
+    if known.supabase_url != supabase_url:
+        known = known.model_copy(update={"supabase_url": supabase_url})
+        save(known, folder.client)
+    return str(known.client_id)
