@@ -20,8 +20,6 @@ async def bootstrap(database: Database) -> None:
     async with await psycopg.AsyncConnection.connect(database.dsn_for(SUPERUSER)) as connection:
         await connection.execute("set client_min_messages = warning")
         for script in _SCRIPTS:
-            if not script.exists():
-                continue
             await connection.execute(script.read_bytes())
         for role, password in database.passwords.items():
             # Encrypted here, so that the server never sees (or logs) the password itself.
