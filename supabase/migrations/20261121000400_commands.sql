@@ -168,7 +168,7 @@ begin
     return 'create_session: makes a session of its own and takes no session_id';
   elsif p_type = 'send_prompt' and p_session is null and coalesce(p_payload ->> 'role', '') = '' then
     return 'send_prompt: needs a session_id, or a "role" to take a session of';
-  elsif p_type = 'send_prompt' and p_session is not null and (p_payload ? 'role' or p_payload ? 'agent') then
+  elsif p_type = 'send_prompt' and p_session is not null and (p_payload ->> 'role' is not null or p_payload ->> 'agent' is not null) then
     return 'send_prompt: takes "role" and "agent" only without a session_id';
   elsif p_session is null and p_type not in ('create_session', 'send_prompt') then
     return format('%s: needs a session_id', p_type);

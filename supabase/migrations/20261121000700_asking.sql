@@ -7,11 +7,12 @@ declare
   v_persona agent_personas;
   v_session agent_sessions;
 begin
-  new.payload := jsonb_strip_nulls(coalesce(new.payload, '{}'));
+  new.payload := coalesce(new.payload, '{}');
   v_problem := semo.payload_problem(new.command_type, new.payload, new.session_id);
   if v_problem is not null then
     perform semo.refuse('SO004', v_problem, 'the table semo.payload_fields lists what each type takes');
   end if;
+  new.payload := jsonb_strip_nulls(new.payload);
 
   if not exists (select 1 from offices where id = new.office_id) then
     perform semo.refuse('SO003', format('there is no office %s', new.office_id));

@@ -31,10 +31,10 @@ async def connect(database: Database, role: str = "postgres") -> AsyncGenerator[
 
 
 @contextmanager
-def refused(code: str, match: str | None = None) -> Generator[None]:
+def refused(code: str, match: str | None = None) -> Generator[pytest.ExceptionInfo[psycopg.Error]]:
     """What happens inside is refused with this SQLSTATE, in words that match."""
     with pytest.raises(psycopg.Error, match=match) as refusal:
-        yield
+        yield refusal
     assert refusal.value.sqlstate == code, refusal.value
 
 
