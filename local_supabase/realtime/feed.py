@@ -80,13 +80,22 @@ class ChangeFeed:
             async with self._sessions.connection() as connection:
                 subscription = await check(connection, subscriber.token, subscriber.bindings)
         except BindingRefused as refused:
-            if subscriber in self._members:
-                self.unsubscribe(subscriber)
-                subscriber.refused(str(refused))
+            self._refuse(subscriber, str(refused))
+            return
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as failure:
+            _log.error("subscription_not_checked", error=str(failure).strip())
+            self._refuse(subscriber, "Unable to subscribe to changes with given parameters.")
             return
         if subscriber in self._members:
             self._subscriptions[subscriber] = subscription
             subscriber.subscribed()
+
+    def _refuse(self, subscriber: Subscriber, message: str) -> None:
+        if subscriber in self._members:
+            self.unsubscribe(subscriber)
+            subscriber.refused(message)
 
     async def _deliver(self, change: RowChange) -> None:
         if not any(each.of(change.relation.oid, change.action) for each in self._subscriptions.values()):

@@ -58,7 +58,7 @@ class ReplicationStream:
                     failures = 0
                     self._on_state(True)
                     await self._stream(connection)
-            except (psycopg.Error, StreamEnded, OSError) as failure:
+            except (psycopg.OperationalError, StreamEnded, OSError) as failure:
                 _log.warning("replication_lost", error=str(failure).strip(), attempt=failures + 1)
             finally:
                 self._on_state(False)
@@ -71,7 +71,7 @@ class ReplicationStream:
         connection = await psycopg.AsyncConnection.connect(self._dsn, replication="database", autocommit=True)
         try:
             await connection.execute(
-                sql.SQL("create_replication_slot {} temporary logical pgoutput noexport_snapshot").format(
+                sql.SQL("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT").format(
                     sql.Identifier(slot)
                 )
             )
@@ -144,7 +144,7 @@ async def _stop(connection: Connection, slot: str) -> None:
                 connection.pgconn.consume_input()
             while await _result(connection) is not None:
                 pass
-            await connection.execute(sql.SQL("drop_replication_slot {} wait").format(sql.Identifier(slot)))
+            await connection.execute(sql.SQL("DROP_REPLICATION_SLOT {} WAIT").format(sql.Identifier(slot)))
 
 
 async def _result(connection: Connection) -> "pq.abc.PGresult | None":

@@ -44,6 +44,7 @@ class RealtimeServer:
         rooms, feed, replicating = Rooms(), ChangeFeed(sessions, config.limits), asyncio.Event()
         self._services = Services(config, sessions, rooms, feed, replicating)
         self._sockets: set[Socket] = set()
+        self._working: asyncio.Task[None]
         self.routes: list[BaseRoute] = [
             WebSocketRoute(f"{PREFIX}/websocket", self._websocket),
             Route(f"{PREFIX}/api/broadcast", self._broadcast, methods=["POST"]),
@@ -56,30 +57,47 @@ class RealtimeServer:
 
         It waits for PostgreSQL for as long as it takes: set a time-out around it where that matters.
         """
-        async with Sessions(config.database_dsn) as sessions, asyncio.TaskGroup() as tasks:
+        async with Sessions(config.database_dsn) as sessions:
             server = cls(config, sessions)
-            stream = ReplicationStream(config.replication_dsn, server._on_change, server._on_state)
-            running = [
-                tasks.create_task(work, name=name)
-                for name, work in (
-                    ("realtime-replication", stream.run()),
-                    ("realtime-changes", server._services.feed.run()),
-                    ("realtime-pruning", server._prune()),
-                )
-            ]
+            working = asyncio.create_task(server._work(), name="realtime")
+            server._working = working
             try:
-                await server._services.replicating.wait()
+                await server._ready()
                 yield server
             finally:
                 for socket in list(server._sockets):
                     socket.end(RESTART)
-                for task in running:
-                    task.cancel()
+                working.cancel()
+                await asyncio.wait({working})
+
+    async def failed(self) -> None:
+        """Waits for as long as the server can work, whatever PostgreSQL does.
+
+        Raises:
+            ExceptionGroup: a defect, or a login that lacks its rights.
+        """
+        await asyncio.shield(self._working)
 
     @property
     def is_replicating(self) -> bool:
         """False while PostgreSQL is away: what is committed then is missed by everyone."""
         return self._services.replicating.is_set()
+
+    async def _work(self) -> None:
+        stream = ReplicationStream(self._services.config.replication_dsn, self._on_change, self._on_state)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(stream.run(), name="realtime-replication")
+            tasks.create_task(self._services.feed.run(), name="realtime-changes")
+            tasks.create_task(self._prune(), name="realtime-pruning")
+
+    async def _ready(self) -> None:
+        replicating = asyncio.create_task(self._services.replicating.wait())
+        try:
+            await asyncio.wait({replicating, self._working}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            replicating.cancel()
+        if self._working.done():
+            await self._working
 
     def _on_state(self, replicating: bool) -> None:
         if replicating:

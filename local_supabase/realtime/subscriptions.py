@@ -60,7 +60,7 @@ async def check(connection: Connection, token: Token, bindings: Sequence[Binding
 async def _published(connection: Connection, binding: Binding) -> list[int]:
     cursor = await connection.execute(
         "select format('%%I.%%I', schemaname, tablename)::regclass::oid::int8 from pg_publication_tables"
-        " where pubname = %s and %s in ('*', schemaname) and %s in ('*', tablename)",
+        " where pubname = %s and %s::text in ('*', schemaname) and %s::text in ('*', tablename)",
         (PUBLICATIONS[0], binding.schema, binding.table),
     )
     return [int(str(oid)) for (oid,) in await cursor.fetchall()]
