@@ -1,4 +1,7 @@
-"""The `semo` command: reads the command line and hands over; errors become one clear line and an exit code."""
+"""The `semo` command: reads the command line and hands over; errors become one clear line and an exit code.
+
+Each command imports what it needs when it runs, so that `semo status` is quick and `semo doctor` works without git.
+"""
 
 import asyncio
 import contextlib
@@ -8,22 +11,18 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from local_supabase.errors import EmbeddedError
-from remote_client.settings import ClientSettings
 from semo import console
-from semo.demo import demo as play_demo
-from semo.doctor import examine
 from semo.folder import DataFolder, Status
-from semo.join import join_with_code
 from semo.office_api import OfficeApi
-from semo.office_setup import init_office
 from semo.problems import Exit, SemoError
-from semo.run import run_prompt
-from semo.up import serve_until_stopped
+
+if TYPE_CHECKING:
+    from remote_client.settings import ClientSettings
 
 app = typer.Typer(
     help="An office of coding agents that work in real terminals on developers' own machines.",
@@ -52,12 +51,16 @@ def up(
     ] = None,
 ) -> None:
     """Run a whole office here until Ctrl-C: embedded Supabase, office server and one client."""
+    from semo.up import serve_until_stopped
+
     _run(lambda: serve_until_stopped(_folder(data), port, repo))
 
 
 @app.command()
 def demo(agent: Annotated[str, typer.Option(help="Who does the work. `shell` costs nothing.")] = "shell") -> None:
     """Show a whole office at work in a throw-away folder, and leave nothing behind."""
+    from semo.demo import demo as play_demo
+
     _run(lambda: play_demo(agent))
 
 
@@ -79,6 +82,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Send one prompt, follow it live, and exit 0 only when it is done."""
+    from semo.run import run_prompt
+
     text = sys.stdin.read() if prompt == "-" else prompt
 
     async def send() -> Exit:
@@ -91,6 +96,8 @@ def run(
 @app.command()
 def doctor(data: Data = None, as_json: Json = False) -> None:
     """Say what is missing on this machine, and how to mend it."""
+    from semo.doctor import examine
+
     _run(lambda: examine(_folder(data), as_json=as_json))
 
 
@@ -103,8 +110,10 @@ def client_join(
 ) -> None:
     """Let this machine into an office. Once is enough."""
 
+    from semo.join import join_with_code
+
     async def join() -> None:
-        joined = await join_with_code(office_url, code, name, _client_env(state, None).state)
+        joined = await join_with_code(office_url, code, name, _client_settings(state, None).state)
         console.good(f"joined office {joined.offices[0].name!r} as client {joined.client_id}")
         console.step("what may run here is decided by your policy file (docs/policy.md); begin with: semo client start")
 
@@ -117,7 +126,7 @@ def client_start(
     policy: Annotated[Path | None, typer.Option(help="The policy file of this machine.")] = None,
 ) -> None:
     """Run the client in the foreground until Ctrl-C."""
-    settings = _client_env(state, policy)
+    settings = _client_settings(state, policy)
     os.environ |= {"SEMO_CLIENT_STATE_DIR": str(settings.state), "SEMO_CLIENT_POLICY_FILE": str(settings.policy)}
     os.execv(sys.executable, [sys.executable, "-m", "remote_client"])  # noqa: S606 - becomes the client
 
@@ -131,6 +140,8 @@ def server_start() -> None:
 @server.command("init")
 def server_init(name: Annotated[str, typer.Argument(help="What to call the office.")]) -> None:
     """Make an office and its first token in the Supabase project that SUPABASE_URL names. The token is shown once."""
+
+    from semo.office_setup import init_office
 
     async def init() -> None:
         url, key = os.environ.get("SUPABASE_URL"), os.environ.get("SUPABASE_SERVICE_ROLE_KEY")
@@ -169,7 +180,9 @@ def command_cancel(command_id: str, data: Data = None) -> None:
     _run(cancel)
 
 
-def _client_env(state: Path | None, policy: Path | None) -> ClientSettings:
+def _client_settings(state: Path | None, policy: Path | None) -> "ClientSettings":
+    from remote_client.settings import ClientSettings
+
     settings = ClientSettings()
     given = {"state_dir": state, "policy_file": policy}
     return settings.model_copy(update={name: path.absolute() for name, path in given.items() if path is not None})

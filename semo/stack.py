@@ -76,6 +76,7 @@ class Stack:
         folder = self._wishes.folder
         folder.prepare()
         office_port, supabase_port = _ports(self._wishes.port)
+        self.repository = await ensure_repository(self._wishes.repository or folder.repository)
 
         self._report("starting PostgreSQL and the gateway in front of it")
         supabase_url = str((await self._start(_supabase(folder, supabase_port)))["supabase_url"])
@@ -86,7 +87,6 @@ class Stack:
         office_url = str((await self._start(_office(folder, office_port, supabase_url, keys)))["office_url"])
 
         self._report("starting the client of this machine")
-        self.repository = await ensure_repository(self._wishes.repository or folder.repository)
         write_policy(folder.policy, self.repository, access.office_name, self._wishes.agent)
         client_id = await ensure_joined(office_url, supabase_url, access, folder)
         await self._start(_client(folder, self._wishes.client_env))
@@ -114,7 +114,7 @@ class Stack:
 
 
 def _supabase(folder: DataFolder, port: int) -> Part:
-    arguments = ["-m", "local_supabase", "--data", str(folder.supabase), "--port", str(port), "--ready-line"]
+    arguments = ["-m", "local_supabase", "--data", str(folder.supabase), "--port", str(port)]
     return Part("embedded Supabase", arguments, {}, folder.log("supabase"))
 
 

@@ -1,0 +1,15 @@
+"""One office for all end-to-end tests that do not break it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.support.running_office import RunningOffice
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningOffice]:
+    running = await RunningOffice.open(tmp_path_factory.mktemp("office") / "data")
+    yield running
+    await running.close()

@@ -1,0 +1,48 @@
+"""`semo demo`, as `make demo` runs it: it works, it says so in its last line, and it leaves nothing behind."""
+
+import asyncio
+from pathlib import Path
+
+from tests.support.processes import command_lines, environment_of
+from tests.support.running_office import SEMO, semo
+
+
+def processes_of_demos(folder: Path) -> list[str]:
+    """Command lines of processes that know a demo's temporary folder from their command line or environment."""
+    found: list[str] = []
+    for pid, line in command_lines():
+        try:
+            known = line + environment_of(pid)
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+        if f"{folder}/semo-demo-" in known:
+            found.append(line)
+    return found
+
+
+async def test_the_demo_works_and_leaves_nothing_behind(tmp_path: Path):
+    said = await semo("demo", TMPDIR=str(tmp_path))
+    assert said.exit_code == 0, said.out + said.err
+    summary = said.last_line
+    assert summary["ok"] is True
+    assert summary["agent"] == "shell"
+    assert summary["commands"] == summary["results"] >= 7
+    assert summary["sessions"] >= 3
+    assert "agent_command_results" in said.out
+    assert list(tmp_path.iterdir()) == []
+    assert processes_of_demos(tmp_path) == []
+
+
+async def test_a_demo_that_is_interrupted_cleans_up_too(tmp_path: Path):
+    process = await asyncio.create_subprocess_exec(
+        *SEMO, "demo", env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while b"the office is open" not in (line := await process.stdout.readline()):
+        assert line, "the demo ended before its office was open"
+    process.terminate()
+    await process.stdout.read()
+    assert await process.wait() == 130
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("semo-demo-")] == []
+    assert processes_of_demos(tmp_path) == []
