@@ -1,7 +1,6 @@
 """Runs the embedded Realtime behind a real HTTP server on a free port, in the test's own event loop."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,10 +11,10 @@ from typing import Any
 import jwt
 import psycopg
 import uvicorn
-from psycopg import sql
 from starlette.applications import Starlette
 
 from local_supabase.database import Database
+from local_supabase.gateway import listen
 from local_supabase.keys import Keys
 from local_supabase.realtime.config import Limits, RealtimeConfig
 from local_supabase.realtime.routes import RealtimeServer
@@ -29,7 +28,7 @@ class Gateway:
     database: Database
     keys: Keys
     realtime: RealtimeServer
-    http_server: uvicorn.Server
+    admin: psycopg.AsyncConnection[tuple[Any, ...]]
 
     @property
     def url(self) -> str:
@@ -43,10 +42,9 @@ class Gateway:
     def token(self, role: str = "authenticated", **claims: Any) -> str:
         return mint(self.keys.jwt_secret, {"role": role, "exp": time.time() + 3600, **claims})
 
-    async def execute(self, statement: str, role: str = "supabase_admin") -> None:
-        """Runs SQL and commits."""
-        async with await psycopg.AsyncConnection.connect(self.database.dsn_for(role), autocommit=True) as connection:
-            await connection.execute(sql.SQL(statement))  # pyright: ignore[reportArgumentType]
+    async def execute(self, statement: str) -> None:
+        """Runs SQL as `supabase_admin` and commits."""
+        await self.admin.execute(statement.encode())
 
 
 def mint(secret: str, claims: dict[str, Any]) -> str:
@@ -63,13 +61,16 @@ async def running_gateway(
         keys.jwt_secret,
         limits or Limits(),
     )
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        async with RealtimeServer.start(config) as realtime:
+    async with (
+        await psycopg.AsyncConnection.connect(config.database_dsn, autocommit=True) as admin,
+        RealtimeServer.start(config) as realtime,
+    ):
+        with listen(port) as listener:
             app = Starlette(routes=realtime.routes)
             server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", ws_max_size=2**24))
             serving = asyncio.create_task(server.serve([listener]))
             try:
-                yield Gateway(listener.getsockname()[1], database, keys, realtime, server)
+                yield Gateway(listener.getsockname()[1], database, keys, realtime, admin)
             finally:
                 server.should_exit = True
                 await serving

@@ -7,22 +7,24 @@ stand for: the same recorded id must always meet the same id of ours.
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import httpx
 from websockets.exceptions import InvalidStatus
 
+from tests.integration.realtime.correspondence import Correspondence
 from tests.integration.realtime.gateway import FIXTURES, Gateway, mint
 from tests.integration.realtime.wire import Frame, Wire, open_wire
 
 SHORT_LIFE_SECONDS = 0.5
+Line = dict[str, Any]
+
 _TOKEN = re.compile(r"<jwt (.*)>", re.DOTALL)
 _LONG_TEXT = re.compile(r"(.)\1{79}\.\.\.<(\d+) chars>")
-_TIMES = {"created_at", "commit_timestamp"}
 _USER = {"sub": "00000000-0000-0000-0000-00000000000a", "office_id": "A"}
 
 
@@ -35,7 +37,7 @@ class Replay:
 
     def __init__(self, gateway: Gateway, name: str) -> None:
         self._gateway = gateway
-        self._lines: list[dict[str, Any]] = [
+        self._lines: list[Line] = [
             json.loads(line) for line in (FIXTURES / f"{name}.jsonl").read_text().rstrip("\n").split("\n")
         ]
         self._started = datetime.fromisoformat(self._lines[0]["start"]).timestamp()
@@ -45,51 +47,49 @@ class Replay:
         self._tokens: dict[str, str] = {}
         self._same = Correspondence()
         self._refused: InvalidStatus | None = None
+        self._stack = AsyncExitStack()
 
     async def play(self) -> None:
-        async with AsyncExitStack() as stack:
-            self._fence = await stack.enter_async_context(open_wire(self._gateway))
+        async with self._stack:
+            self._fence = await self._stack.enter_async_context(open_wire(self._gateway))
             await self._raise_fence()
-            for line in self._lines:
+            for line in self._lines[1:]:
                 self._now = self._started + line["t_ms"] / 1000
                 kind = line.get("kind", line["dir"])
-                step: Callable[..., Any] = {
-                    "case": self._skip, "marker": self._mark, "connect": self._connect, "open": self._opened,
+                step: Callable[[Line], Awaitable[None]] = {
+                    "marker": self._mark, "connect": self._connect, "open": self._opened,
                     "handshake_rejected": self._rejected, "sql": self._sql, "http": self._http,
                     "c>s": self._send, "s>c": self._expect, "socket_closed": self._close,
                 }[kind]  # fmt: skip
-                await step(line, stack)
+                await step(line)
             assert not self._wires
 
-    async def _skip(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
-        pass
-
-    async def _mark(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
+    async def _mark(self, line: Line) -> None:
         self._marker = line["text"]
 
-    async def _connect(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
+    async def _connect(self, line: Line) -> None:
         query = line.get("query", {"apikey": '<jwt {"role": "anon", "exp": 9999999999}>'})
         try:
-            self._wires[line["sock"]] = await stack.enter_async_context(
+            self._wires[line["sock"]] = await self._stack.enter_async_context(
                 open_wire(self._gateway, urlencode({key: self._filled(value) for key, value in query.items()}))
             )
         except InvalidStatus as refused:
             self._refused = refused
 
-    async def _opened(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
+    async def _opened(self, line: Line) -> None:
         assert line["sock"] in self._wires, self._refused
 
-    async def _rejected(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
+    async def _rejected(self, line: Line) -> None:
         assert self._refused is not None, f"{self._marker}: was let in"
         response = self._refused.response
         assert (response.status_code, bytes(response.body).decode()) == (line["status"], line["body"])
         self._refused = None
 
-    async def _sql(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
+    async def _sql(self, line: Line) -> None:
         await self._gateway.execute(line["sql"])
         await self._pass_fence()
 
-    async def _http(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
+    async def _http(self, line: Line) -> None:
         key = self._gateway.keys.publishable_key
         match line["what"]:
             case "private as user":
@@ -106,16 +106,16 @@ class Replay:
             )
         assert (response.status_code, response.text) == (line["status"], line["body"])
 
-    async def _send(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
+    async def _send(self, line: Line) -> None:
         text = line["text"] if "text" in line else json.dumps(self._filled(line["frame"]))
         await self._wires[line["sock"]].send_text(text)
 
-    async def _expect(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
+    async def _expect(self, line: Line) -> None:
         expected: Frame = self._filled(line["frame"])
         arrived = await self._wires[line["sock"]].frame(expected["topic"])
         self._same.check(expected, arrived, self._marker)
 
-    async def _close(self, line: dict[str, Any], stack: AsyncExitStack) -> None:
+    async def _close(self, line: Line) -> None:
         """The last look: whatever was caused so far has arrived, and nothing of it was unexpected."""
         await self._pass_fence()
         wire = self._wires.pop(line["sock"])
@@ -139,17 +139,15 @@ class Replay:
 
     def _filled(self, value: Any) -> Any:
         """Puts real tokens and long texts where the recording has a note of them."""
-        match value:
-            case dict():
-                return {key: self._filled(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType]
-            case list():
-                return [self._filled(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
-            case str():
-                if token := _TOKEN.fullmatch(value):
-                    return self._token(token[1])
-                return _LONG_TEXT.sub(lambda found: found[1] * int(found[2]), value)
-            case _:
-                return value
+        if isinstance(value, dict):
+            return {key: self._filled(each) for key, each in cast("Line", value).items()}
+        if isinstance(value, list):
+            return [self._filled(each) for each in cast("list[Any]", value)]
+        if not isinstance(value, str):
+            return value
+        if token := _TOKEN.fullmatch(value):
+            return self._token(token[1])
+        return _LONG_TEXT.sub(lambda found: found[1] * int(found[2]), value)
 
     def _token(self, described: str) -> str:
         """The same token for the same description; times are moved from then to now, short lives made shorter."""
@@ -163,54 +161,3 @@ class Replay:
             forged = self._marker == "wrong_sig" and "sub" not in claims
             self._tokens[described] = mint("x" * 40 if forged else self._gateway.keys.jwt_secret, claims)
         return self._tokens[described]
-
-
-class Correspondence:
-    """Compares recorded frames with ours; ids may differ, if always in the same way."""
-
-    def __init__(self) -> None:
-        self._ours: dict[Any, Any] = {}
-        self._recorded: dict[Any, Any] = {}
-
-    def check(self, recorded: Any, ours: Any, where: str) -> None:
-        assert self._normal(ours, recorded) == self._normal(recorded, recorded), where
-        self._ids(recorded, ours, where)
-
-    def _normal(self, value: Any, pattern: Any, key: str = "") -> Any:
-        match value:
-            case dict():
-                patterns: dict[str, Any] = pattern if isinstance(pattern, dict) else {}
-                return {name: self._normal(each, patterns.get(name), name) for name, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            case list() if key == "ids":
-                return f"{len(value)} ids"  # pyright: ignore[reportUnknownArgumentType]
-            case list():
-                patterns_: list[Any] = pattern if isinstance(pattern, list) else []
-                padded = [*patterns_, *[None] * len(value)]  # pyright: ignore[reportUnknownArgumentType]
-                return [self._normal(each, wanted) for each, wanted in zip(value, padded, strict=False)]  # pyright: ignore[reportUnknownVariableType]
-            case str() if key in _TIMES:
-                datetime.fromisoformat(value)
-                return re.sub(r"\d", "0", value[:19])
-            case str() if key in ("message", "reason"):
-                return re.sub(r"\d+ seconds ago", "n seconds ago", value)
-            case int() | str() if key == "id":
-                return type(value).__name__
-            case _:
-                return value
-
-    def _ids(self, recorded: Any, ours: Any, where: str) -> None:
-        if isinstance(recorded, dict):
-            for key, value in recorded.items():  # pyright: ignore[reportUnknownVariableType]
-                if key == "id" and value is not None:
-                    self._meet(value, ours[key], where)
-                elif key == "ids":
-                    for one, other in zip(value, ours[key], strict=True):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-                        self._meet(one, other, where)
-                else:
-                    self._ids(value, ours[key], where)
-        elif isinstance(recorded, list):
-            for one, other in zip(recorded, ours, strict=True):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-                self._ids(one, other, where)
-
-    def _meet(self, recorded: Any, ours: Any, where: str) -> None:
-        assert self._ours.setdefault(recorded, ours) == ours, where
-        assert self._recorded.setdefault(ours, recorded) == recorded, where

@@ -4,15 +4,15 @@ What is left out, and what one gets instead:
 
 | Left out | Why | Here |
 | --- | --- | --- |
-| vsn 2.0.0 (JavaScript's default) | the Python client speaks 1.0.0 only | handshake refused with 403, as an unknown vsn |
+| vsn 2.0.0 (JavaScript's default) | the Python client speaks 1.0.0 only | handshake refused: 403 |
 | an unknown tenant (04a) | there is one project | any Host is served |
 | broadcast of bytes, `realtime.send_binary` (07) | never delivered to vsn 1.0.0 | the function does not exist |
 | INSERT and DELETE before the poll: the INSERT is never seen (16) | changes are streamed, not polled | it may be seen |
 | rows lost between a first join's reply and its system message (24) | that is a gap, not a promise | they arrive |
-| server restart with both clients (o05) | times and ports of that machine | see test_failures.py and test_official_client.py |
+| server restart (o05) | it is not one session | test_failures.py, test_official_client.py |
 | Presence | nothing of ours uses it | join refused: `NotInEmbeddedGateway: Presence …` |
 | broadcast replay | nothing of ours uses it | join refused: `NotInEmbeddedGateway: broadcast replay …` |
-| filters like, ilike, match, imatch, isdistinct | nothing of ours uses them | system error "Error parsing `filter` params: …" |
+| filters like, ilike, match, imatch, isdistinct | nothing of ours uses them | "Error parsing `filter` params: …" |
 """
 
 from datetime import timedelta
