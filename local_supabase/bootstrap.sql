@@ -138,7 +138,7 @@ create index if not exists sessions_user_id_idx on auth.sessions (user_id);
 create table if not exists auth.refresh_tokens (
   instance_id uuid,
   id bigserial primary key,
-  token varchar(255) unique,           -- here: its SHA-256, in hexadecimal
+  token varchar(255) unique,
   user_id varchar(255),
   revoked boolean,
   created_at timestamptz,

@@ -129,7 +129,7 @@ class _ApiKeyGuard:
 
 
 class _BodyLimit:
-    """Refuses a body above MOST_BODY_BYTES before anyone reads it whole."""
+    """Takes a body in whole before anyone sees it, and refuses one above MOST_BODY_BYTES."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -138,24 +138,26 @@ class _BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
+        body, more = bytearray(), True
+        while more:
             message = await receive()
-            received += len(message.get("body", b""))
-            if received > MOST_BODY_BYTES:
-                raise _TooLarge
-            return message
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > MOST_BODY_BYTES:
+                await _refuse(413, "Payload too large", f"At most {MOST_BODY_BYTES} bytes.")(scope, receive, send)
+                return
+        whole: Message | None = {"type": "http.request", "body": bytes(body), "more_body": False}
 
-        try:
-            await self._app(scope, counted, send)
-        except _TooLarge:
-            await _refuse(413, "Payload too large", f"At most {MOST_BODY_BYTES} bytes.")(scope, receive, send)
+        async def replay() -> Message:
+            nonlocal whole
+            if whole is None:
+                return await receive()
+            first, whole = whole, None
+            return first
 
-
-class _TooLarge(Exception):
-    pass
+        await self._app(scope, replay, send)
 
 
 def _refuse(status: int, message: str, hint: str) -> Response:

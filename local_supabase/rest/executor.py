@@ -22,7 +22,6 @@ from local_supabase.tokens import Caller
 
 CONNECTIONS = 10
 WAIT_SECONDS = 10.0
-RELOAD_AT_MOST_EVERY_SECONDS = 0.5
 RECONNECT_SECONDS = 0.2
 PREPARED_STATEMENTS = 300
 _SETTINGS = (
@@ -58,8 +57,6 @@ class Executor:
     def __init__(self, pool: AsyncConnectionPool[psycopg.AsyncConnection], catalogs: dict[str, Catalog]) -> None:
         self._pool = pool
         self._catalogs = catalogs
-        self._loaded_at = asyncio.get_running_loop().time()
-        self._reloading = asyncio.Lock()
 
     @classmethod
     @asynccontextmanager
@@ -82,14 +79,12 @@ class Executor:
     def catalog(self, schema: str) -> Catalog:
         return self._catalogs[schema]
 
-    async def refresh(self) -> bool:
-        """Learns the schema again, unless that was done just now. True when it was learned."""
-        async with self._reloading:
-            now = asyncio.get_running_loop().time()
-            if now - self._loaded_at < RELOAD_AT_MOST_EVERY_SECONDS:
-                return False
+    async def refresh(self) -> None:
+        """Learns the schema again: the database's own word of a change may still be on its way."""
+        try:
             await self._reload()
-            return True
+        except (psycopg.OperationalError, PoolTimeout) as error:
+            raise database_gone() from error
 
     async def run(
         self, context: Context, statement: Statement, check: Callable[[Answer], None] | None = None
@@ -139,7 +134,6 @@ class Executor:
     async def _reload(self) -> None:
         async with self._pool.connection() as connection:
             self._catalogs = await load_catalogs(connection)
-        self._loaded_at = asyncio.get_running_loop().time()
 
 
 async def _together(connection: psycopg.AsyncConnection, settings: list[str], statement: Statement) -> Answer:

@@ -56,9 +56,8 @@ def insert(catalog: Catalog, table: str, body: bytes, query: Query, preferences:
         raise not_here("inserting several rows without a column")
     columns = statements.columns_of(table, known, names)
     rows = body.decode() if isinstance(content, list) else f"[{body.decode()}]"
-    if not names and not objects:
-        # Nothing to insert: a statement that finds nothing says so in the same form.
-        columns, rows = list(known.values())[:1], "[]"
+    if not objects:
+        return statements.NOTHING
     conflict = list(query.on_conflict or [column.name for column in known.values() if column.in_primary_key])
     returned = _with_key(preferences, query, known)
     return statements.insert(preferences.schema, table, columns, rows, returned, preferences, conflict)

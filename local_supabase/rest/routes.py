@@ -117,8 +117,7 @@ class RestRoutes:
         try:
             return requests.find_function(self._executor.catalog(schema), schema, name, given)
         except RestError:
-            if not await self._executor.refresh():
-                raise
+            await self._executor.refresh()
             return requests.find_function(self._executor.catalog(schema), schema, name, given)
 
 

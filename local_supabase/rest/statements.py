@@ -31,6 +31,10 @@ class Statement:
     values: list[str | None]
 
 
+NOTHING = Statement("select '[]'::text, 0, null::bigint", [])
+"""Answers as a write of no rows does."""
+
+
 @dataclass
 class _Builder:
     """Collects the parameters of one statement while its text is written."""

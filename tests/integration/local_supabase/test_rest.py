@@ -1,0 +1,442 @@
+"""`/rest/v1` through the unmodified official client: every feature, and every error as PostgREST words it."""
+
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from postgrest import CountMethod, ReturnMethod
+from postgrest.exceptions import APIError
+
+from supabase import AsyncClient
+from tests.support.embedded import EmbeddedPostgres
+from tests.support.gateway import Project, running_project
+
+SCHEMA = """
+create type mood as enum ('sad', 'ok', 'happy');
+create table people (
+  id bigint generated always as identity primary key,
+  name text not null unique,
+  age int default 18,
+  mood mood not null default 'ok',
+  tags text[] not null default '{}',
+  data jsonb not null default '{}',
+  born_at timestamptz
+);
+create table owned (id uuid primary key default gen_random_uuid(), owner uuid not null default auth.uid(), body text);
+alter table owned enable row level security;
+create policy "owners see their own" on owned for select to authenticated using (owner = auth.uid());
+create policy "owners write their own" on owned for insert to authenticated with check (owner = auth.uid());
+create table pets (id int primary key, person bigint not null references people);
+create table closed (id int primary key);
+revoke all on closed from anon, authenticated;
+create table drop_box (id int generated always as identity, body text);
+revoke all on drop_box from anon;
+grant insert on drop_box to anon;
+
+create function add(a int, b int default 10) returns int language sql immutable return a + b;
+create function nothing() returns void language sql as 'select';
+create function no_value() returns text language sql return null;
+create function tagged(tags text[]) returns int language sql immutable return cardinality(tags);
+create function echo(payload jsonb) returns jsonb language sql immutable return payload;
+create function people_older_than(years int) returns setof people language sql stable as
+  'select * from people where age > years';
+create function numbers(upto int) returns setof int language sql immutable as 'select generate_series(1, upto)';
+create function pairs(upto int) returns table (n int, square int) language sql immutable as
+  'select i, i * i from generate_series(1, upto) i';
+create function youngest() returns people language sql stable as 'select * from people order by age limit 1';
+create function add_person(name text) returns people language sql as
+  'insert into people (name) values (name) returning *';
+create function fail(state text, message text) returns void language plpgsql as $$
+begin raise exception using errcode = state, message = message, detail = 'the detail', hint = 'the hint'; end $$;
+create function twin(a int) returns int language sql return a;
+create function twin(a text) returns text language sql return a;
+create function who() returns jsonb language sql stable as
+  $$ select jsonb_build_object('user', current_user, 'role', auth.role(), 'sub', auth.uid(),
+     'method', current_setting('request.method'), 'path', current_setting('request.path')) $$;
+"""
+
+PEOPLE = [
+    {"name": "Ann", "age": 30, "mood": "happy", "tags": ["a", "b"], "data": {"city": "Rome", "n": 1}, "born_at": None},
+    {"name": "Bob", "age": 20, "mood": "sad", "tags": ["b"], "data": {"city": "Oslo", "n": 2}, "born_at": None},
+    {"name": 'C, "the" (D)', "age": None, "mood": "ok", "tags": [], "data": {}, "born_at": "2026-01-02T03:04:05Z"},
+]
+
+
+@asynccontextmanager
+async def project_with_people(server: EmbeddedPostgres) -> AsyncGenerator[Project]:
+    async with running_project(server, migrated=False) as project:
+        await as_owner(project, SCHEMA)
+        service = await project.service_role()
+        await service.table("people").insert(PEOPLE).execute()
+        yield project
+
+
+@pytest.fixture
+async def project(embedded_postgres: EmbeddedPostgres) -> AsyncGenerator[Project]:
+    async with project_with_people(embedded_postgres) as project:
+        yield project
+
+
+@pytest.fixture
+async def service(project: Project) -> AsyncClient:
+    return await project.service_role()
+
+
+async def as_owner(project: Project, statement: str) -> None:
+    dsn = project.database.dsn_for("postgres")
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        await connection.execute(statement.encode())
+
+
+async def raw(project: Project, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx.Response:
+    key = key or project.keys.service_role_key
+    headers = {"apikey": key, "Authorization": f"Bearer {key}", **options.pop("headers", {})}
+    async with httpx.AsyncClient(base_url=f"{project.url}/rest/v1") as client:
+        return await client.request(method, path, headers=headers, **options)
+
+
+def names(rows: Any) -> list[str]:
+    return [row["name"] for row in rows.data]
+
+
+# Reading
+
+
+async def test_columns_aliases_casts_and_ways_into_json_are_selected(service: AsyncClient) -> None:
+    rows = (
+        await service.table("people").select("who:name, age::text, data->city, n:data->>n").eq("name", "Ann").execute()
+    )
+    assert rows.data == [{"who": "Ann", "age": "30", "city": "Rome", "n": "1"}]
+
+
+async def test_every_filter_finds_what_it_says(service: AsyncClient) -> None:
+    def people() -> Any:
+        return service.table("people").select("name").order("name")
+
+    third = 'C, "the" (D)'
+    cases: list[tuple[Any, list[str]]] = [
+        (people().eq("age", 30), ["Ann"]),
+        (people().neq("name", "Ann"), ["Bob", third]),
+        (people().gt("age", 20), ["Ann"]),
+        (people().gte("age", 20), ["Ann", "Bob"]),
+        (people().lt("age", 30), ["Bob"]),
+        (people().lte("age", 30), ["Ann", "Bob"]),
+        (people().is_("age", None), [third]),
+        (people().not_.is_("age", None), ["Ann", "Bob"]),
+        (people().in_("name", ["Ann", third]), ["Ann", third]),
+        (people().in_("name", []), []),
+        (people().not_.in_("name", ["Ann"]), ["Bob", third]),
+        (people().like("name", "A%"), ["Ann"]),
+        (people().like("name", "A*"), ["Ann"]),
+        (people().ilike("name", "b%"), ["Bob"]),
+        (people().ilike_any_of("name", "a%,b%"), ["Ann", "Bob"]),
+        (people().contains("tags", ["a", "b"]), ["Ann"]),
+        (people().contained_by("tags", ["b"]), ["Bob", third]),
+        (people().overlaps("tags", ["a", "x"]), ["Ann"]),
+        (people().contains("data", {"city": "Rome"}), ["Ann"]),
+        (people().eq("mood", "sad"), ["Bob"]),
+        (people().eq("data->>city", "Oslo"), ["Bob"]),
+        (people().eq("name", third), [third]),
+        (people().gt("born_at", "2026-01-01T00:00:00+00:00"), [third]),
+        (people().or_("age.eq.30,mood.eq.sad"), ["Ann", "Bob"]),
+        (people().or_("and(age.gte.20,mood.eq.sad),not.and(age.lt.99,age.gt.0)"), ["Bob"]),
+        (people().or_('name.eq."C, \\"the\\" (D)",name.in.(Ann,Zoe)'), ["Ann", third]),
+        (people().or_("age.is.null,name.not.eq.Ann"), ["Bob", third]),
+        (people().match({"age": 20, "mood": "sad"}), ["Bob"]),
+    ]
+    for query, expected in cases:
+        assert names(await query.execute()) == expected, str(query.request.params)
+
+
+async def test_order_limit_and_offset(service: AsyncClient) -> None:
+    def people() -> Any:
+        return service.table("people").select("name")
+
+    third = 'C, "the" (D)'
+    assert names(await people().order("age").execute()) == ["Bob", "Ann", third]
+    assert names(await people().order("age", desc=True).execute()) == [third, "Ann", "Bob"]
+    assert names(await people().order("age", desc=True, nullsfirst=False).execute()) == ["Ann", "Bob", third]
+    assert names(await people().order("mood").order("name").limit(1).offset(1).execute()) == [third]
+    assert names(await people().order("name").range(1, 2).execute()) == ["Bob", third]
+
+
+async def test_counting_says_how_many_there_are_beyond_the_page(project: Project, service: AsyncClient) -> None:
+    page = await service.table("people").select("name", count=CountMethod.exact).order("name").limit(2).execute()
+    assert (len(page.data), page.count) == (2, 3)
+    head = await service.table("people").select("*", count=CountMethod.exact, head=True).execute()
+    assert head.count == 3
+    counting = {"Prefer": "count=exact"}
+    partial = await raw(project, "GET", "/people?select=name&limit=2", headers=counting)
+    assert (partial.status_code, partial.headers["content-range"]) == (206, "0-1/3")
+    whole = await raw(project, "GET", "/people?select=name", headers=counting)
+    assert (whole.status_code, whole.headers["content-range"]) == (200, "0-2/3")
+    none = await raw(project, "GET", "/people?name=eq.Zoe", headers=counting)
+    assert (none.status_code, none.headers["content-range"], none.json()) == (200, "*/0", [])
+    beyond = await raw(project, "GET", "/people?offset=9", headers=counting)
+    assert (beyond.status_code, beyond.json()["code"]) == (416, "PGRST103")
+    ranged = await raw(project, "GET", "/people?select=name&order=name", headers={"Range": "1-1"})
+    assert (ranged.json(), ranged.headers["content-range"]) == ([{"name": "Bob"}], "1-1/*")
+
+
+async def test_one_object_is_given_only_when_there_is_exactly_one(service: AsyncClient) -> None:
+    ann = await service.table("people").select("name").eq("name", "Ann").single().execute()
+    assert ann.data == {"name": "Ann"}
+    for query in (service.table("people").select("*").eq("name", "Zoe"), service.table("people").select("*")):
+        error = await refused(query.single())
+        assert (error.code, error.message) == ("PGRST116", "Cannot coerce the result to a single JSON object")
+    missing = await service.table("people").select("*").eq("name", "Zoe").maybe_single().execute()
+    assert missing is None
+
+
+async def test_nulls_are_stripped_on_demand(service: AsyncClient) -> None:
+    rows = await service.table("people").select("name,born_at").eq("name", "Ann").strip_nulls().execute()
+    assert rows.data == [{"name": "Ann"}]
+
+
+# Writing
+
+
+async def test_one_row_many_rows_and_defaults_are_inserted(service: AsyncClient) -> None:
+    one = await service.table("people").insert({"name": "Dan"}).execute()
+    assert (one.data[0]["age"], one.data[0]["mood"], one.data[0]["tags"]) == (18, "ok", [])
+    rows = [{"name": "Eve", "age": 1}, {"name": "Fay"}]
+    absent_is_null = await service.table("people").insert(rows).execute()
+    assert [row["age"] for row in absent_is_null.data] == [1, None]
+    rows = [{"name": "Gus", "age": 1}, {"name": "Hal", "mood": "sad"}]
+    absent_is_default = await service.table("people").insert(rows, default_to_null=False).execute()
+    assert [(row["age"], row["mood"]) for row in absent_is_default.data] == [(1, "ok"), (18, "sad")]
+    assert (await service.table("people").insert([]).execute()).data == []
+
+
+async def test_json_arrays_and_big_numbers_arrive_unharmed(service: AsyncClient) -> None:
+    data = {"deep": [1, {"x": None}], "text": "quote ' \" \\ \u00e9 %s $1", "big": 9007199254740993}
+    row = await service.table("people").insert({"name": "Ida", "data": data, "tags": ["x,y", 'q"']}).execute()
+    assert (row.data[0]["data"], row.data[0]["tags"]) == (data, ["x,y", 'q"'])
+
+
+async def test_what_a_write_returns_is_the_clients_choice(project: Project, service: AsyncClient) -> None:
+    minimal = await service.table("people").insert({"name": "Jon"}, returning=ReturnMethod.minimal).execute()
+    assert minimal.data == []
+    chosen = await service.table("people").insert({"name": "Kim"}).select("name", "age").execute()
+    assert chosen.data == [{"name": "Kim", "age": 18}]
+    prefer = {"Prefer": "return=headers-only"}
+    answer = await raw(project, "POST", "/people", json={"name": "Lea"}, headers=prefer)
+    assert answer.status_code == 201
+    assert answer.headers["location"].startswith("/people?id=eq.")
+
+
+async def test_a_role_that_may_insert_but_not_read_can_insert(project: Project) -> None:
+    anon = await project.anon()
+    await anon.table("drop_box").insert({"body": "x"}, returning=ReturnMethod.minimal).execute()
+    error = await refused(anon.table("drop_box").insert({"body": "x"}))
+    assert error.code == "42501"
+
+
+async def test_upserts_merge_or_ignore_duplicates(service: AsyncClient) -> None:
+    people = service.table("people")
+    merged = await people.upsert({"name": "Ann", "age": 31}, on_conflict="name").execute()
+    assert (merged.data[0]["age"], merged.data[0]["mood"]) == (31, "happy")
+    rows = [{"name": "Ann", "age": 99}, {"name": "New", "age": 5}]
+    ignored = await people.upsert(rows, on_conflict="name", ignore_duplicates=True).execute()
+    assert names(ignored) == ["New"]
+    pets = service.table("pets")
+    await pets.insert({"id": 1, "person": 1}).execute()
+    assert (await pets.upsert({"id": 1, "person": 2}).execute()).data == [{"id": 1, "person": 2}]
+
+
+async def test_updates_and_deletes_touch_what_the_filter_says(service: AsyncClient) -> None:
+    people = service.table("people")
+    updated = await people.update({"age": 21, "data": {"a": 1}}).eq("name", "Bob").execute()
+    assert (updated.data[0]["age"], updated.data[0]["data"]) == (21, {"a": 1})
+    assert (await people.update({"age": 1}).eq("name", "Zoe").execute()).data == []
+    counted = await people.update({"mood": "ok"}, count=CountMethod.exact).gt("age", 0).execute()
+    assert counted.count == 2
+    assert names(await people.delete().eq("name", "Bob").execute()) == ["Bob"]
+    assert names(await people.select("name").order("name").execute()) == ["Ann", 'C, "the" (D)']
+
+
+async def test_a_write_without_a_filter_is_refused_as_on_supabase(service: AsyncClient) -> None:
+    assert (await refused(service.table("people").delete())).message == "DELETE requires a WHERE clause"
+    assert (await refused(service.table("people").update({"age": 1}))).code == "21000"
+
+
+async def test_a_write_that_touches_too_many_rows_is_undone(project: Project, service: AsyncClient) -> None:
+    error = await refused(service.table("people").update({"age": 1}).gt("age", 0).max_affected(1))
+    assert error.code == "PGRST124"
+    one = {"Accept": "application/vnd.pgrst.object+json", "Prefer": "return=representation"}
+    answer = await raw(project, "PATCH", "/people?age=gt.0", json={"age": 1}, headers=one)
+    assert (answer.status_code, answer.json()["code"]) == (406, "PGRST116")
+    assert (await service.table("people").select("age").eq("age", 1).execute()).data == []
+
+
+# Functions
+
+
+async def test_functions_answer_values_rows_objects_and_nothing(service: AsyncClient) -> None:
+    async def call(name: str, **arguments: Any) -> Any:
+        return (await service.rpc(name, arguments).execute()).data
+
+    assert await call("add", a=1, b=2) == 3
+    assert await call("add", a=1) == 11
+    assert await call("nothing") == []
+    assert await call("no_value") is None
+    assert await call("tagged", tags=["x", "y"]) == 2
+    assert await call("echo", payload={"a": [1, None]}) == {"a": [1, None]}
+    assert await call("numbers", upto=3) == [1, 2, 3]
+    assert await call("pairs", upto=2) == [{"n": 1, "square": 1}, {"n": 2, "square": 4}]
+    assert (await call("youngest"))["name"] == "Bob"
+    assert [row["name"] for row in await call("people_older_than", years=25)] == ["Ann"]
+
+
+async def test_rows_of_a_function_can_be_filtered_ordered_and_counted(service: AsyncClient) -> None:
+    query = service.rpc("pairs", {"upto": 5}, count=CountMethod.exact).gt("n", 1).order("n", desc=True).limit(2)
+    rows = await query.execute()
+    assert (rows.data, rows.count) == ([{"n": 5, "square": 25}, {"n": 4, "square": 16}], 4)
+    one = await service.rpc("pairs", {"upto": 5}).select("square").eq("n", 3).single().execute()
+    assert one.data == {"square": 9}
+
+
+async def test_a_function_called_by_get_takes_arguments_from_the_url_and_cannot_write(service: AsyncClient) -> None:
+    assert (await service.rpc("add", {"a": 1, "b": 5}, get=True).execute()).data == 6
+    assert (await service.rpc("tagged", {"tags": ["x", "y"]}, get=True).execute()).data == 2
+    assert (await service.rpc("pairs", {"upto": 3}, get=True).eq("n", 3).execute()).data == [{"n": 3, "square": 9}]
+    assert (await refused(service.rpc("add_person", {"name": "Zoe"}, get=True))).code == "25006"
+
+
+async def test_a_function_sees_who_asks(project: Project) -> None:
+    anon = (await (await project.anon()).rpc("who", {}).execute()).data
+    assert anon == {"user": "anon", "role": "anon", "sub": None, "method": "POST", "path": "/rest/v1/rpc/who"}
+    service = (await (await project.service_role()).rpc("who", {}).execute()).data
+    assert service["user"] == "service_role"
+
+
+# Errors
+
+
+async def refused(query: Any) -> APIError:
+    with pytest.raises(APIError) as caught:
+        await query.execute()
+    return caught.value
+
+
+async def test_errors_of_the_database_have_postgrests_statuses(project: Project) -> None:
+    async def status(method: str, path: str, *, key: str | None = None, **options: Any) -> tuple[int, str]:
+        answer = await raw(project, method, path, key=key, **options)
+        assert answer.json().keys() == {"code", "message", "details", "hint"}
+        return answer.status_code, answer.json()["code"]
+
+    anon = project.keys.publishable_key
+    assert await status("POST", "/people", json={"name": "Ann"}) == (409, "23505")
+    assert await status("POST", "/pets", json={"id": 1, "person": 999}) == (409, "23503")
+    assert await status("POST", "/people", json={"age": 1}) == (400, "23502")
+    assert await status("POST", "/people", json={"name": "x", "mood": "odd"}) == (400, "22P02")
+    assert await status("GET", "/people?age=eq.old") == (400, "22P02")
+    assert await status("GET", "/people?nope=eq.1") == (400, "42703")
+    assert await status("GET", "/people?select=nope") == (400, "42703")
+    assert await status("GET", "/closed", key=anon) == (401, "42501")
+    assert await status("POST", "/rpc/fail", json={"state": "P0001", "message": "no"}) == (400, "P0001")
+    assert await status("POST", "/rpc/fail", json={"state": "PT409", "message": "no"}) == (409, "PT409")
+    assert await status("POST", "/rpc/fail", json={"state": "42501", "message": "no"}) == (403, "42501")
+    assert await status("POST", "/rpc/fail", json={"state": "XX000", "message": "no"}) == (500, "XX000")
+
+
+async def test_an_exception_raised_in_sql_arrives_whole(service: AsyncClient) -> None:
+    error = await refused(service.rpc("fail", {"state": "P0001", "message": "not today"}))
+    assert (error.code, error.message, error.details, error.hint) == ("P0001", "not today", "the detail", "the hint")
+
+
+async def test_what_does_not_exist_is_said_as_postgrest_says_it(project: Project, service: AsyncClient) -> None:
+    table = await refused(service.table("nowhere").select("*"))
+    assert (table.code, table.message) == ("PGRST205", "Could not find the table 'public.nowhere' in the schema cache")
+    function = await refused(service.rpc("nothing_like_it", {"x": 1}))
+    assert function.code == "PGRST202"
+    assert (await refused(service.rpc("add", {"nope": 1}))).code == "PGRST202"
+    assert (await refused(service.rpc("twin", {"a": 1}))).code == "PGRST203"
+    assert (await refused(service.table("people").insert({"nope": 1}))).code == "PGRST204"
+    assert (await refused(service.schema("secret").table("people").select("*"))).code == "PGRST106"
+    assert (await raw(project, "POST", "/rpc/twin", json={"a": 1})).status_code == 300
+    assert (await raw(project, "GET", "/nowhere")).status_code == 404
+
+
+async def test_what_cannot_be_read_or_is_not_served_is_an_error_and_never_a_guess(
+    project: Project, service: AsyncClient
+) -> None:
+    async def code(path: str, **options: Any) -> str:
+        return (await raw(project, options.pop("method", "GET"), path, **options)).json()["code"]
+
+    assert await code("/people?select=name,pets(id)") == "PGRST127"
+    assert await code("/people?select=count()") == "PGRST127"
+    assert await code("/people?pets.id=eq.1") == "PGRST127"
+    assert await code("/people?name=fts.cat") == "PGRST127"
+    assert await code("/people?name=eq.x&limit=1", method="DELETE") == "PGRST127"
+    assert await code("/people?name=Ann") == "PGRST100"
+    assert await code("/people?or=(name.eq.Ann") == "PGRST100"
+    assert await code("/people?order=name.sideways") == "PGRST100"
+    assert await code("/people?select=name;drop table people") == "PGRST100"
+    assert await code("/people?limit=-1") == "PGRST103"
+    assert await code("/people", method="POST", content=b"{") == "PGRST102"
+    assert await code("/people", method="POST", json=[{"name": "x"}, {"age": 1}]) == "PGRST102"
+    assert await code("/people", method="POST", json=[1]) == "PGRST102"
+    assert await code("/rpc/add", method="POST", json=[1]) == "PGRST102"
+    assert await code("/people", headers={"Accept": "text/csv"}) == "PGRST107"
+    assert await code("/people", method="POST", content=b"a", headers={"Content-Type": "text/csv"}) == "PGRST107"
+    assert await code("/people?name=eq.x", method="PUT", json={"name": "x"}) == "PGRST117"
+
+
+async def test_names_and_values_cannot_become_sql(project: Project, service: AsyncClient) -> None:
+    for hostile in ("x'; drop table people; --", '"; drop table people; --', "\\'; --", "$1", "%s"):
+        assert (await service.table("people").select("*").eq("name", hostile).execute()).data == []
+        assert (await refused(service.table("people").insert({hostile: 1}))).code == "PGRST204"
+        await raw(project, "GET", "/people", params={"select": f'data->"{hostile}"'})
+        await raw(project, "GET", "/people", params={"order": f'"{hostile}"'})
+        await raw(project, "GET", "/people", params={"select": f'"{hostile}":name'})
+    comment = await raw(project, "GET", "/people", params={"select": 'data->"--5"'})
+    assert comment.json() == [{"--5": None}] * 3
+    assert (await service.table("people").select("*", count=CountMethod.exact).execute()).count == 3
+
+
+async def test_tokens_that_cannot_be_trusted_are_refused(project: Project) -> None:
+    forged = await project.client(project.keys.publishable_key, token="a.b.c")
+    assert (await refused(forged.table("people").select("*"))).code == "PGRST301"
+    unknown_key = await raw(project, "GET", "/people", key="not-a-key")
+    assert (unknown_key.status_code, unknown_key.json()["message"]) == (401, "Invalid API key")
+    async with httpx.AsyncClient() as client:
+        nothing = await client.get(f"{project.url}/rest/v1/people")
+    assert (nothing.status_code, nothing.json()["message"]) == (401, "No API key found in request")
+
+
+# Row level security and change
+
+
+async def test_policies_decide_by_the_token_of_the_user(project: Project) -> None:
+    service = await project.service_role()
+    people: list[AsyncClient] = []
+    for name in ("ann", "bob"):
+        await service.auth.admin.create_user({"email": f"{name}@x.y", "password": "secret1", "email_confirm": True})
+        people.append(await project.signed_in(f"{name}@x.y", "secret1"))
+    ann, bob = people
+    await ann.table("owned").insert({"body": "of ann"}).execute()
+    assert len((await ann.table("owned").select("*").execute()).data) == 1
+    assert (await bob.table("owned").select("*").execute()).data == []
+    assert (await (await project.anon()).table("owned").select("*").execute()).data == []
+    error = await refused(bob.table("owned").insert({"body": "x", "owner": str(uuid.uuid4())}))
+    assert error.code == "42501"
+    assert len((await service.table("owned").select("*").execute()).data) == 1
+
+
+async def test_a_table_made_or_changed_while_serving_is_known_at_once(project: Project, service: AsyncClient) -> None:
+    await as_owner(project, "create table fresh (id int)")
+    assert (await service.table("fresh").insert({"id": 1}).execute()).data == [{"id": 1}]
+    await as_owner(project, "alter table fresh add column body text")
+    await service.table("fresh").update({"id": 2}).eq("id", 1).execute()
+    assert (await service.table("fresh").select("*").execute()).data == [{"id": 2, "body": None}]
+
+
+async def test_a_body_that_is_too_large_is_refused(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local_supabase.gateway.MOST_BODY_BYTES", 1000)
+    answer = await raw(project, "POST", "/people", json={"name": "x" * 2000})
+    assert (answer.status_code, answer.json()["message"]) == (413, "Payload too large")
