@@ -39,7 +39,7 @@ def create_app(settings: OfficeSettings) -> FastAPI:
         description="Hands work to coding agents in real terminals on developers' own machines.",
         lifespan=_lifespan(settings, metrics),
         generate_unique_id_function=_operation_id,
-        docs_url="/api/docs",
+        docs_url=None,  # its page would run scripts of others where tokens are at home
         redoc_url=None,
         openapi_url="/api/openapi.json",
         responses=problems.RESPONSES,

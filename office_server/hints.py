@@ -69,6 +69,7 @@ class Hints:
         clock = asyncio.get_running_loop().time
         pause = _SHORTEST_PAUSE_SECONDS
         while True:
+            self._wanted.intersection_update(self._listeners)  # whom nobody waits for any more is not joined again
             await self._until_somebody_waits()
             started = clock()
             try:

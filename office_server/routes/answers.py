@@ -85,19 +85,22 @@ async def final(services: Services, command: Command, seconds: float) -> Seen:
     return seen
 
 
-async def succeeded(services: Services, command: Command, seconds: float) -> dict[str, Any]:
-    """The result of the command.
+async def succeeded(services: Services, command: Command, seconds: float, field: str) -> str:
+    """That field of the command's result.
 
     Raises:
         WaitRanOut: there is none yet.
-        CommandFailed: it failed, was withdrawn, or expired.
+        CommandFailed: it failed, was withdrawn, expired, or the machine's result lacks the field.
     """
     seen = await final(services, command, seconds)
     if seen.result is None:
         raise CommandFailed(seen.command.status, _without_result(seen), command_id=str(command.id))
     if not seen.result.success:
         raise CommandFailed(seen.result.error_code or "failed", seen.result.error, command_id=str(command.id))
-    return seen.result.result or {}
+    result = seen.result.result or {}
+    if field not in result:
+        raise CommandFailed("bad_result", f'The machine answered without "{field}".', command_id=str(command.id))
+    return str(result[field])
 
 
 def finished(seen: Seen) -> Finished:

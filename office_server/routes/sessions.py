@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -72,8 +73,8 @@ async def create_session(
     command = await _ask(services, access, CommandType.CREATE_SESSION, body.model_dump(exclude_none=True), None, key)
     if wait == 0:
         return accepted(command)
-    made = await succeeded(services, command, LONGEST_WAIT_SECONDS if wait is None else wait)
-    return await services.backend.sessions.get(access.office.id, made["session_id"])
+    made = await succeeded(services, command, LONGEST_WAIT_SECONDS if wait is None else wait, "session_id")
+    return await services.backend.sessions.get(access.office.id, SessionId(UUID(made)))
 
 
 @router.get("")
@@ -183,5 +184,5 @@ async def _ask(
 async def _moved(services: Services, command: Command, wait: float | None) -> Moved | Response:
     if wait == 0:
         return accepted(command)
-    result = await succeeded(services, command, LONGEST_WAIT_SECONDS if wait is None else wait)
-    return Moved(command_id=command.id, status=result["status"])
+    status = await succeeded(services, command, LONGEST_WAIT_SECONDS if wait is None else wait, "status")
+    return Moved(command_id=command.id, status=status)

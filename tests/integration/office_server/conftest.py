@@ -19,6 +19,7 @@ import uvicorn
 
 from local_supabase.database import Database
 from local_supabase.gateway import listen, running_gateway
+from office_server.__main__ import listen as serve_on
 from office_server.app import create_app
 from office_server.backend import open_backend
 from office_server.settings import OfficeSettings
@@ -65,7 +66,7 @@ async def project(embedded_postgres: EmbeddedPostgres) -> AsyncIterator[Project]
 @asynccontextmanager
 async def running_server(settings: OfficeSettings) -> AsyncGenerator[str]:
     """A real server on a port of its own; yields its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with serve_on("127.0.0.1", 0) as listener:
         config = uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=2)
         server = _Server(config)
         async with asyncio.TaskGroup() as tasks:
