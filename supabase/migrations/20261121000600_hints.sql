@@ -2,9 +2,10 @@
 
 -- Topics: office:{office_id}:commands wakes clients; office:{office_id}:events tells servers and people that something moved.
 create function semo.hint(p_office uuid, p_channel text, p_event text, p_ids jsonb)
-returns void language sql security definer set search_path = public, pg_temp as $$
-  select realtime.send(jsonb_strip_nulls(p_ids), p_event, 'office:' || p_office || ':' || p_channel, true)
-$$;
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform realtime.send(jsonb_strip_nulls(p_ids), p_event, 'office:' || p_office || ':' || p_channel, true);
+end $$;
 
 create function semo.hint_of_command() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin

@@ -96,21 +96,23 @@ $$;
 
 -- Places of a client that are taken: sessions in somebody's hands, and claimed work that has no session yet.
 create function semo.places_taken(p_client uuid)
-returns bigint language sql stable set search_path = public, pg_temp as $$
-  select (select count(*) from agent_sessions s where s.client_id = p_client and s.ended_at is null and s.acquired_by is not null)
+returns bigint language plpgsql stable set search_path = public, pg_temp as $$
+begin
+  return (select count(*) from agent_sessions s where s.client_id = p_client and s.ended_at is null and s.acquired_by is not null)
        + (select count(*) from agent_commands c where c.claimed_by = p_client and c.status = 'processing'
             and semo.needs_place(c.command_type, c.session_id)
-            and not exists (select 1 from agent_sessions s where s.acquired_by = c.id and s.ended_at is null))
-$$;
+            and not exists (select 1 from agent_sessions s where s.acquired_by = c.id and s.ended_at is null));
+end $$;
 
 -- The same for a whole office, over all its clients.
 create function semo.places_taken_in_office(p_office uuid)
-returns bigint language sql stable set search_path = public, pg_temp as $$
-  select (select count(*) from agent_sessions s where s.office_id = p_office and s.ended_at is null and s.acquired_by is not null)
+returns bigint language plpgsql stable set search_path = public, pg_temp as $$
+begin
+  return (select count(*) from agent_sessions s where s.office_id = p_office and s.ended_at is null and s.acquired_by is not null)
        + (select count(*) from agent_commands c where c.office_id = p_office and c.status = 'processing'
             and semo.needs_place(c.command_type, c.session_id)
-            and not exists (select 1 from agent_sessions s where s.acquired_by = c.id and s.ended_at is null))
-$$;
+            and not exists (select 1 from agent_sessions s where s.acquired_by = c.id and s.ended_at is null));
+end $$;
 
 -- Why a pending command has not been taken, as a stable word and the clients it is about; null when nothing holds it back.
 create function command_waiting_reason(p_command uuid)

@@ -51,7 +51,8 @@ declare
   v_command agent_commands;
   v_needs_place boolean;
   v_places bigint;
-  v_full_offices uuid[] := '{}';
+  v_offices uuid[];
+  v_free jsonb;  -- office → places that it has left
   v_claimed integer := 0;
 begin
   perform 1 from remote_clients where id = p_client for no key update;  -- one claim of a client at a time
@@ -59,11 +60,14 @@ begin
   v_places := v_client.capacity - semo.places_taken(p_client);
   -- Clients take turns over the places of an office, so that together they stay within its limit;
   -- in the order of the ids, so that clients of several offices never wait for each other in a circle.
-  perform 1 from offices o
-  where v_places > 0 and o.id in (
-    select c.office_id from agent_commands c join client_offices m on m.client_id = p_client and m.office_id = c.office_id
-    where c.status = 'pending' and semo.needs_place(c.command_type, c.session_id))
-  order by o.id for no key update;
+  select array_agg(locked.id) into v_offices from (
+    select o.id from offices o
+    where v_places > 0 and o.id in (
+      select c.office_id from agent_commands c join client_offices m on m.client_id = p_client and m.office_id = c.office_id
+      where c.status = 'pending' and semo.needs_place(c.command_type, c.session_id))
+    order by o.id for no key update) locked;
+  select coalesce(jsonb_object_agg(id, session_limit - semo.places_taken_in_office(id)), '{}') into v_free
+  from offices where id = any (v_offices);
 
   for v_command in
     select c.* from agent_commands c
@@ -81,13 +85,7 @@ begin
   loop
     exit when v_claimed >= p_limit;
     v_needs_place := semo.needs_place(v_command.command_type, v_command.session_id);
-    if v_needs_place then
-      continue when v_places < 1 or v_command.office_id = any (v_full_offices);
-      if semo.places_taken_in_office(v_command.office_id) >= (select session_limit from offices where id = v_command.office_id) then
-        v_full_offices := v_full_offices || v_command.office_id;
-        continue;
-      end if;
-    end if;
+    continue when v_needs_place and (v_places < 1 or coalesce((v_free ->> v_command.office_id::text)::integer, 0) < 1);
 
     -- Locked one by one: what another client is taking is passed over, and what is passed over stays free for others.
     update agent_commands
@@ -98,7 +96,10 @@ begin
     continue when not found;
     return next v_command;
     v_claimed := v_claimed + 1;
-    v_places := v_places - v_needs_place::integer;
+    if v_needs_place then
+      v_places := v_places - 1;
+      v_free := v_free || jsonb_build_object(v_command.office_id, (v_free ->> v_command.office_id::text)::integer - 1);
+    end if;
   end loop;
 end $$;
 
