@@ -1,0 +1,2 @@
+-- Nothing: a new project begins empty, so that local, embedded and cloud databases start out equal.
+-- The default personas are part of the migrations; the first office, client and token are made by `semo`.
