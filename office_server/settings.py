@@ -9,7 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class OfficeSettings(BaseSettings):
     """Times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="SEMO_OFFICE_", frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SEMO_OFFICE_", env_file=".env", frozen=True, extra="ignore", populate_by_name=True
+    )
 
     supabase_url: HttpUrl = Field(validation_alias="SUPABASE_URL")
     service_role_key: SecretStr = Field(validation_alias="SUPABASE_SERVICE_ROLE_KEY")

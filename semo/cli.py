@@ -20,6 +20,7 @@ from semo import console
 from semo.folder import DataFolder, Status
 from semo.office_api import OfficeApi
 from semo.problems import Exit, SemoError
+from semo.settings import CommandSettings
 
 if TYPE_CHECKING:
     from remote_client.settings import ClientSettings
@@ -141,17 +142,10 @@ def server_start() -> None:
 def server_init(name: Annotated[str, typer.Argument(help="What to call the office.")]) -> None:
     """Make an office and its first token in the Supabase project that SUPABASE_URL names. The token is shown once."""
 
-    from semo.office_setup import init_office
+    from semo.office_setup import init_office_from_settings
 
     async def init() -> None:
-        url, key = os.environ.get("SUPABASE_URL"), os.environ.get("SUPABASE_SERVICE_ROLE_KEY")
-        if not url or not key:
-            raise SemoError(
-                "SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY are not set",
-                do="set them as .env.example says",
-                exit_code=Exit.USAGE,
-            )
-        made = await init_office(url, key, name)
+        made = await init_office_from_settings(name)
         console.machine({"office_id": made.office_id, "office_name": made.office_name, "api_token": made.token})
 
     _run(init)
@@ -194,9 +188,9 @@ def _folder(data: Path | None) -> DataFolder:
 
 def _office(data: Path | None) -> OfficeApi:
     """The office that SEMO_OFFICE_URL, SEMO_API_TOKEN and SEMO_OFFICE_ID name, or the one of a data folder."""
-    named = [os.environ.get(name) for name in ("SEMO_OFFICE_URL", "SEMO_API_TOKEN", "SEMO_OFFICE_ID")]
-    if data is None and all(named):
-        return OfficeApi(*(str(value) for value in named))
+    named = CommandSettings()
+    if data is None and named.office_url and named.api_token and named.office_id:
+        return OfficeApi(str(named.office_url), named.api_token.get_secret_value(), named.office_id)
     return OfficeApi.of(_folder(data).read_status())
 
 

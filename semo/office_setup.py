@@ -4,8 +4,11 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from local_supabase.files import write_private
 from office_server.backend import open_backend
+from office_server.settings import OfficeSettings
 from office_server.tokens import hash_of, mint
 from semo.problems import Exit, SemoError
 from shared.errors import OfficeError
@@ -34,6 +37,20 @@ async def init_office(supabase_url: str, service_role_key: str, name: str) -> Of
     except OfficeError as error:
         raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.UNREACHABLE) from error
     return OfficeAccess(str(office.id), office.name, minted.secret)
+
+
+async def init_office_from_settings(name: str) -> OfficeAccess:
+    """The same in the project that the environment or .env names.
+
+    Raises:
+        SemoError: also when they do not name one.
+    """
+    try:
+        settings = OfficeSettings()  # pyright: ignore[reportCallIssue] - from the environment
+    except ValidationError as error:
+        missing = ", ".join(str(problem["loc"][0]) for problem in error.errors())
+        raise SemoError(f"not (rightly) set: {missing}", do="see .env.example", exit_code=Exit.USAGE) from error
+    return await init_office(str(settings.supabase_url).rstrip("/"), settings.service_role_key.get_secret_value(), name)
 
 
 async def ensure_office(supabase_url: str, service_role_key: str, file: Path) -> OfficeAccess:

@@ -49,7 +49,7 @@ class Part:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, *self._arguments,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=descriptor,
-                env=self._env, start_new_session=True, preexec_fn=_end_with_parent(),
+                env=self._env, cwd=self.log.parent, start_new_session=True, preexec_fn=_end_with_parent(),
             )  # fmt: skip
         finally:
             os.close(descriptor)
