@@ -206,14 +206,23 @@ async def _can_run(programs: Path, account: Account) -> bool:
 
 
 def _copy_programs(programs: Path, target: Path) -> Path:
-    """A copy of the whole installation that the account can reach but not change."""
+    """A copy of the whole installation that the account can reach but not change.
+
+    A wheel keeps the libraries that it brought beside its package; they stay at the same distance.
+    """
+    installation, package = programs.parent, programs.parents[1]
+    copied = target / package.name / installation.name
     if not target.exists():
         temporary = target.with_suffix(".part")
         shutil.rmtree(temporary, ignore_errors=True)
-        shutil.copytree(programs.parent, temporary, symlinks=True)
+        shutil.copytree(installation, temporary / copied.relative_to(target), symlinks=True)
+        for libraries in (package.with_name(f"{package.name}.libs"), package / ".dylibs"):
+            if libraries.exists():
+                beside = temporary / libraries.relative_to(package.parent)
+                shutil.copytree(libraries, beside, symlinks=True)
         for path in [temporary, *temporary.rglob("*")]:
             if not path.is_symlink():
                 mode = path.stat().st_mode
                 path.chmod(mode | 0o044 | (0o011 if path.is_dir() or mode & 0o100 else 0))
         temporary.rename(target)
-    return target / programs.name
+    return copied / programs.name

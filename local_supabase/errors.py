@@ -4,7 +4,7 @@ EmbeddedError                  code, what happened, what was kept, what to do
 ├── DataFolderBusy             another process serves this folder now
 ├── ForeignDataFolder          the folder belongs to another user
 ├── OtherPostgresVersion       the cluster was made by another major version
-├── KeysMissing                the folder has a cluster or a reader, but no keys
+├── KeysMissing                the folder has no keys, or not those of its database
 ├── NotEnoughSpace             the disk is (nearly) full
 ├── PortBusy                   somebody else listens on the port asked for
 ├── PostgresFailed             PostgreSQL did not start, or died again and again

@@ -20,15 +20,16 @@ import psycopg
 
 from local_supabase.cluster import Cluster, open_cluster, read_record, remove_cluster, write_record
 from local_supabase.database import Database
-from local_supabase.errors import PortBusy, PostgresFailed
+from local_supabase.errors import KeysMissing, PortBusy, PostgresFailed
 from local_supabase.files import only_one, private_folder
 from local_supabase.keys import Keys, load_or_make
 from local_supabase.postmaster import stop_orphan
 
 SUPERUSER = "supabase_admin"
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 RETRY_SECONDS = 0.2
+READY_CHECK_SECONDS = 0.02
 DEATHS_BEFORE_GIVING_UP = 5
 _LOG_BYTES = 10 * 1024 * 1024
 
@@ -182,14 +183,14 @@ class PostgresServer:
             while not ended.done():
                 try:
                     connection = await psycopg.AsyncConnection.connect(self.database().dsn_for(SUPERUSER))
-                except psycopg.errors.InvalidPassword as error:
-                    raise PostgresFailed(
-                        f"the keys in {self.data} do not open its database",
-                        kept="the database",
-                        do="put the keys.json back that was there when it was made",
-                    ) from error
-                except psycopg.OperationalError:
-                    await asyncio.wait({ended}, timeout=0.02)
+                except psycopg.OperationalError as error:
+                    if error.pgconn is not None and error.pgconn.used_password:
+                        raise KeysMissing(
+                            f"the keys in {self.data} do not open its database",
+                            kept="the database",
+                            do="put the keys.json back that was there when it was made",
+                        ) from error
+                    await asyncio.wait({ended}, timeout=READY_CHECK_SECONDS)
                 else:
                     await connection.close()
                     return True

@@ -83,7 +83,7 @@ class Executor:
         """Learns the schema again: the database's own word of a change may still be on its way."""
         try:
             await self._reload()
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except (psycopg.Error, PoolTimeout) as error:
             raise database_gone() from error
 
     async def run(
@@ -128,7 +128,8 @@ class Executor:
                     await self._reload()
                     async for _ in connection.notifies():
                         await self._reload()
-            except (psycopg.OperationalError, PoolTimeout):
+            except (psycopg.Error, PoolTimeout):
+                # Away, or changing under our eyes: look again.
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _reload(self) -> None:

@@ -187,9 +187,7 @@ async def test_bad_users_are_refused_with_the_reason(service: AsyncClient) -> No
 async def test_only_the_service_role_administers(project: Project, service: AsyncClient) -> None:
     await make_ann(service)
     ann = await project.signed_in(EMAIL, PASSWORD)
-    found = await ann.auth.get_session()
-    assert found is not None
-    for token in (project.keys.publishable_key, found.access_token):
+    for token in (project.keys.publishable_key, await token_of(ann)):
         answer = await ask(project, "GET", "/admin/users", token=token)
         assert (answer.status_code, answer.json()["error_code"]) == (403, "not_admin")
     forged = jwt.encode({"role": "service_role"}, "another secret of enough length....", algorithm="HS256")
@@ -217,6 +215,12 @@ async def test_a_token_that_ran_out_is_refused_by_rest_and_renewed_by_a_refresh(
             answer = await client.get(f"{project.url}/rest/v1/anything", headers=headers)
         assert (answer.status_code, answer.json()["code"], answer.json()["message"]) == (401, "PGRST303", "JWT expired")
         assert (await refresh(project, tokens["refresh_token"])).status_code == 200
+
+
+async def token_of(client: AsyncClient) -> str:
+    found = await client.auth.get_session()
+    assert found is not None
+    return found.access_token
 
 
 def session_of(token: str) -> str:

@@ -11,7 +11,6 @@ import pytest
 from postgrest import CountMethod, ReturnMethod
 from postgrest.exceptions import APIError
 
-from supabase import AsyncClient
 from tests.support.embedded import EmbeddedPostgres
 from tests.support.gateway import Project, running_project
 
@@ -59,7 +58,7 @@ create function who() returns jsonb language sql stable as
      'method', current_setting('request.method'), 'path', current_setting('request.path')) $$;
 """
 
-PEOPLE = [
+PEOPLE: list[dict[str, Any]] = [
     {"name": "Ann", "age": 30, "mood": "happy", "tags": ["a", "b"], "data": {"city": "Rome", "n": 1}, "born_at": None},
     {"name": "Bob", "age": 20, "mood": "sad", "tags": ["b"], "data": {"city": "Oslo", "n": 2}, "born_at": None},
     {"name": 'C, "the" (D)', "age": None, "mood": "ok", "tags": [], "data": {}, "born_at": "2026-01-02T03:04:05Z"},
@@ -70,7 +69,7 @@ PEOPLE = [
 async def project_with_people(server: EmbeddedPostgres) -> AsyncGenerator[Project]:
     async with running_project(server, migrated=False) as project:
         await as_owner(project, SCHEMA)
-        service = await project.service_role()
+        service: Any = await project.service_role()
         await service.table("people").insert(PEOPLE).execute()
         yield project
 
@@ -82,7 +81,7 @@ async def project(embedded_postgres: EmbeddedPostgres) -> AsyncGenerator[Project
 
 
 @pytest.fixture
-async def service(project: Project) -> AsyncClient:
+async def service(project: Project) -> Any:
     return await project.service_role()
 
 
@@ -106,14 +105,14 @@ def names(rows: Any) -> list[str]:
 # Reading
 
 
-async def test_columns_aliases_casts_and_ways_into_json_are_selected(service: AsyncClient) -> None:
+async def test_columns_aliases_casts_and_ways_into_json_are_selected(service: Any) -> None:
     rows = (
         await service.table("people").select("who:name, age::text, data->city, n:data->>n").eq("name", "Ann").execute()
     )
     assert rows.data == [{"who": "Ann", "age": "30", "city": "Rome", "n": "1"}]
 
 
-async def test_every_filter_finds_what_it_says(service: AsyncClient) -> None:
+async def test_every_filter_finds_what_it_says(service: Any) -> None:
     def people() -> Any:
         return service.table("people").select("name").order("name")
 
@@ -152,7 +151,7 @@ async def test_every_filter_finds_what_it_says(service: AsyncClient) -> None:
         assert names(await query.execute()) == expected, str(query.request.params)
 
 
-async def test_order_limit_and_offset(service: AsyncClient) -> None:
+async def test_order_limit_and_offset(service: Any) -> None:
     def people() -> Any:
         return service.table("people").select("name")
 
@@ -164,7 +163,7 @@ async def test_order_limit_and_offset(service: AsyncClient) -> None:
     assert names(await people().order("name").range(1, 2).execute()) == ["Bob", third]
 
 
-async def test_counting_says_how_many_there_are_beyond_the_page(project: Project, service: AsyncClient) -> None:
+async def test_counting_says_how_many_there_are_beyond_the_page(project: Project, service: Any) -> None:
     page = await service.table("people").select("name", count=CountMethod.exact).order("name").limit(2).execute()
     assert (len(page.data), page.count) == (2, 3)
     head = await service.table("people").select("*", count=CountMethod.exact, head=True).execute()
@@ -182,7 +181,7 @@ async def test_counting_says_how_many_there_are_beyond_the_page(project: Project
     assert (ranged.json(), ranged.headers["content-range"]) == ([{"name": "Bob"}], "1-1/*")
 
 
-async def test_one_object_is_given_only_when_there_is_exactly_one(service: AsyncClient) -> None:
+async def test_one_object_is_given_only_when_there_is_exactly_one(service: Any) -> None:
     ann = await service.table("people").select("name").eq("name", "Ann").single().execute()
     assert ann.data == {"name": "Ann"}
     for query in (service.table("people").select("*").eq("name", "Zoe"), service.table("people").select("*")):
@@ -192,7 +191,7 @@ async def test_one_object_is_given_only_when_there_is_exactly_one(service: Async
     assert missing is None
 
 
-async def test_nulls_are_stripped_on_demand(service: AsyncClient) -> None:
+async def test_nulls_are_stripped_on_demand(service: Any) -> None:
     rows = await service.table("people").select("name,born_at").eq("name", "Ann").strip_nulls().execute()
     assert rows.data == [{"name": "Ann"}]
 
@@ -200,7 +199,7 @@ async def test_nulls_are_stripped_on_demand(service: AsyncClient) -> None:
 # Writing
 
 
-async def test_one_row_many_rows_and_defaults_are_inserted(service: AsyncClient) -> None:
+async def test_one_row_many_rows_and_defaults_are_inserted(service: Any) -> None:
     one = await service.table("people").insert({"name": "Dan"}).execute()
     assert (one.data[0]["age"], one.data[0]["mood"], one.data[0]["tags"]) == (18, "ok", [])
     rows = [{"name": "Eve", "age": 1}, {"name": "Fay"}]
@@ -212,13 +211,13 @@ async def test_one_row_many_rows_and_defaults_are_inserted(service: AsyncClient)
     assert (await service.table("people").insert([]).execute()).data == []
 
 
-async def test_json_arrays_and_big_numbers_arrive_unharmed(service: AsyncClient) -> None:
+async def test_json_arrays_and_big_numbers_arrive_unharmed(service: Any) -> None:
     data = {"deep": [1, {"x": None}], "text": "quote ' \" \\ \u00e9 %s $1", "big": 9007199254740993}
     row = await service.table("people").insert({"name": "Ida", "data": data, "tags": ["x,y", 'q"']}).execute()
     assert (row.data[0]["data"], row.data[0]["tags"]) == (data, ["x,y", 'q"'])
 
 
-async def test_what_a_write_returns_is_the_clients_choice(project: Project, service: AsyncClient) -> None:
+async def test_what_a_write_returns_is_the_clients_choice(project: Project, service: Any) -> None:
     minimal = await service.table("people").insert({"name": "Jon"}, returning=ReturnMethod.minimal).execute()
     assert minimal.data == []
     chosen = await service.table("people").insert({"name": "Kim"}).select("name", "age").execute()
@@ -230,13 +229,13 @@ async def test_what_a_write_returns_is_the_clients_choice(project: Project, serv
 
 
 async def test_a_role_that_may_insert_but_not_read_can_insert(project: Project) -> None:
-    anon = await project.anon()
+    anon: Any = await project.anon()
     await anon.table("drop_box").insert({"body": "x"}, returning=ReturnMethod.minimal).execute()
     error = await refused(anon.table("drop_box").insert({"body": "x"}))
     assert error.code == "42501"
 
 
-async def test_upserts_merge_or_ignore_duplicates(service: AsyncClient) -> None:
+async def test_upserts_merge_or_ignore_duplicates(service: Any) -> None:
     people = service.table("people")
     merged = await people.upsert({"name": "Ann", "age": 31}, on_conflict="name").execute()
     assert (merged.data[0]["age"], merged.data[0]["mood"]) == (31, "happy")
@@ -248,7 +247,7 @@ async def test_upserts_merge_or_ignore_duplicates(service: AsyncClient) -> None:
     assert (await pets.upsert({"id": 1, "person": 2}).execute()).data == [{"id": 1, "person": 2}]
 
 
-async def test_updates_and_deletes_touch_what_the_filter_says(service: AsyncClient) -> None:
+async def test_updates_and_deletes_touch_what_the_filter_says(service: Any) -> None:
     people = service.table("people")
     updated = await people.update({"age": 21, "data": {"a": 1}}).eq("name", "Bob").execute()
     assert (updated.data[0]["age"], updated.data[0]["data"]) == (21, {"a": 1})
@@ -259,12 +258,12 @@ async def test_updates_and_deletes_touch_what_the_filter_says(service: AsyncClie
     assert names(await people.select("name").order("name").execute()) == ["Ann", 'C, "the" (D)']
 
 
-async def test_a_write_without_a_filter_is_refused_as_on_supabase(service: AsyncClient) -> None:
+async def test_a_write_without_a_filter_is_refused_as_on_supabase(service: Any) -> None:
     assert (await refused(service.table("people").delete())).message == "DELETE requires a WHERE clause"
     assert (await refused(service.table("people").update({"age": 1}))).code == "21000"
 
 
-async def test_a_write_that_touches_too_many_rows_is_undone(project: Project, service: AsyncClient) -> None:
+async def test_a_write_that_touches_too_many_rows_is_undone(project: Project, service: Any) -> None:
     error = await refused(service.table("people").update({"age": 1}).gt("age", 0).max_affected(1))
     assert error.code == "PGRST124"
     one = {"Accept": "application/vnd.pgrst.object+json", "Prefer": "return=representation"}
@@ -276,7 +275,7 @@ async def test_a_write_that_touches_too_many_rows_is_undone(project: Project, se
 # Functions
 
 
-async def test_functions_answer_values_rows_objects_and_nothing(service: AsyncClient) -> None:
+async def test_functions_answer_values_rows_objects_and_nothing(service: Any) -> None:
     async def call(name: str, **arguments: Any) -> Any:
         return (await service.rpc(name, arguments).execute()).data
 
@@ -292,7 +291,7 @@ async def test_functions_answer_values_rows_objects_and_nothing(service: AsyncCl
     assert [row["name"] for row in await call("people_older_than", years=25)] == ["Ann"]
 
 
-async def test_rows_of_a_function_can_be_filtered_ordered_and_counted(service: AsyncClient) -> None:
+async def test_rows_of_a_function_can_be_filtered_ordered_and_counted(service: Any) -> None:
     query = service.rpc("pairs", {"upto": 5}, count=CountMethod.exact).gt("n", 1).order("n", desc=True).limit(2)
     rows = await query.execute()
     assert (rows.data, rows.count) == ([{"n": 5, "square": 25}, {"n": 4, "square": 16}], 4)
@@ -300,7 +299,7 @@ async def test_rows_of_a_function_can_be_filtered_ordered_and_counted(service: A
     assert one.data == {"square": 9}
 
 
-async def test_a_function_called_by_get_takes_arguments_from_the_url_and_cannot_write(service: AsyncClient) -> None:
+async def test_a_function_called_by_get_takes_arguments_from_the_url_and_cannot_write(service: Any) -> None:
     assert (await service.rpc("add", {"a": 1, "b": 5}, get=True).execute()).data == 6
     assert (await service.rpc("tagged", {"tags": ["x", "y"]}, get=True).execute()).data == 2
     assert (await service.rpc("pairs", {"upto": 3}, get=True).eq("n", 3).execute()).data == [{"n": 3, "square": 9}]
@@ -308,10 +307,11 @@ async def test_a_function_called_by_get_takes_arguments_from_the_url_and_cannot_
 
 
 async def test_a_function_sees_who_asks(project: Project) -> None:
-    anon = (await (await project.anon()).rpc("who", {}).execute()).data
-    assert anon == {"user": "anon", "role": "anon", "sub": None, "method": "POST", "path": "/rest/v1/rpc/who"}
-    service = (await (await project.service_role()).rpc("who", {}).execute()).data
-    assert service["user"] == "service_role"
+    anon: Any = await project.anon()
+    seen = (await anon.rpc("who", {}).execute()).data
+    assert seen == {"user": "anon", "role": "anon", "sub": None, "method": "POST", "path": "/rest/v1/rpc/who"}
+    service: Any = await project.service_role()
+    assert (await service.rpc("who", {}).execute()).data["user"] == "service_role"
 
 
 # Errors
@@ -344,12 +344,12 @@ async def test_errors_of_the_database_have_postgrests_statuses(project: Project)
     assert await status("POST", "/rpc/fail", json={"state": "XX000", "message": "no"}) == (500, "XX000")
 
 
-async def test_an_exception_raised_in_sql_arrives_whole(service: AsyncClient) -> None:
+async def test_an_exception_raised_in_sql_arrives_whole(service: Any) -> None:
     error = await refused(service.rpc("fail", {"state": "P0001", "message": "not today"}))
     assert (error.code, error.message, error.details, error.hint) == ("P0001", "not today", "the detail", "the hint")
 
 
-async def test_what_does_not_exist_is_said_as_postgrest_says_it(project: Project, service: AsyncClient) -> None:
+async def test_what_does_not_exist_is_said_as_postgrest_says_it(project: Project, service: Any) -> None:
     table = await refused(service.table("nowhere").select("*"))
     assert (table.code, table.message) == ("PGRST205", "Could not find the table 'public.nowhere' in the schema cache")
     function = await refused(service.rpc("nothing_like_it", {"x": 1}))
@@ -363,7 +363,7 @@ async def test_what_does_not_exist_is_said_as_postgrest_says_it(project: Project
 
 
 async def test_what_cannot_be_read_or_is_not_served_is_an_error_and_never_a_guess(
-    project: Project, service: AsyncClient
+    project: Project, service: Any
 ) -> None:
     async def code(path: str, **options: Any) -> str:
         return (await raw(project, options.pop("method", "GET"), path, **options)).json()["code"]
@@ -387,7 +387,7 @@ async def test_what_cannot_be_read_or_is_not_served_is_an_error_and_never_a_gues
     assert await code("/people?name=eq.x", method="PUT", json={"name": "x"}) == "PGRST117"
 
 
-async def test_names_and_values_cannot_become_sql(project: Project, service: AsyncClient) -> None:
+async def test_names_and_values_cannot_become_sql(project: Project, service: Any) -> None:
     for hostile in ("x'; drop table people; --", '"; drop table people; --', "\\'; --", "$1", "%s"):
         assert (await service.table("people").select("*").eq("name", hostile).execute()).data == []
         assert (await refused(service.table("people").insert({hostile: 1}))).code == "PGRST204"
@@ -400,7 +400,7 @@ async def test_names_and_values_cannot_become_sql(project: Project, service: Asy
 
 
 async def test_tokens_that_cannot_be_trusted_are_refused(project: Project) -> None:
-    forged = await project.client(project.keys.publishable_key, token="a.b.c")
+    forged: Any = await project.client(project.keys.publishable_key, token="a.b.c")
     assert (await refused(forged.table("people").select("*"))).code == "PGRST301"
     unknown_key = await raw(project, "GET", "/people", key="not-a-key")
     assert (unknown_key.status_code, unknown_key.json()["message"]) == (401, "Invalid API key")
@@ -413,8 +413,8 @@ async def test_tokens_that_cannot_be_trusted_are_refused(project: Project) -> No
 
 
 async def test_policies_decide_by_the_token_of_the_user(project: Project) -> None:
-    service = await project.service_role()
-    people: list[AsyncClient] = []
+    service: Any = await project.service_role()
+    people: list[Any] = []
     for name in ("ann", "bob"):
         await service.auth.admin.create_user({"email": f"{name}@x.y", "password": "secret1", "email_confirm": True})
         people.append(await project.signed_in(f"{name}@x.y", "secret1"))
@@ -422,13 +422,14 @@ async def test_policies_decide_by_the_token_of_the_user(project: Project) -> Non
     await ann.table("owned").insert({"body": "of ann"}).execute()
     assert len((await ann.table("owned").select("*").execute()).data) == 1
     assert (await bob.table("owned").select("*").execute()).data == []
-    assert (await (await project.anon()).table("owned").select("*").execute()).data == []
+    anon: Any = await project.anon()
+    assert (await anon.table("owned").select("*").execute()).data == []
     error = await refused(bob.table("owned").insert({"body": "x", "owner": str(uuid.uuid4())}))
     assert error.code == "42501"
     assert len((await service.table("owned").select("*").execute()).data) == 1
 
 
-async def test_a_table_made_or_changed_while_serving_is_known_at_once(project: Project, service: AsyncClient) -> None:
+async def test_a_table_made_or_changed_while_serving_is_known_at_once(project: Project, service: Any) -> None:
     await as_owner(project, "create table fresh (id int)")
     assert (await service.table("fresh").insert({"id": 1}).execute()).data == [{"id": 1}]
     await as_owner(project, "alter table fresh add column body text")
