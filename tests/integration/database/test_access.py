@@ -1,4 +1,4 @@
-"""Who may do what at all: the grants, walked through in the catalog so that a new table or function cannot be forgotten."""
+"""Who may do what at all: the grants, read from the catalog, so that no new table or function can be forgotten."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a claim takes: in order per session, by priority, within places and limits, and never what is not for the caller."""
+"""What a claim takes: in order per session, by priority, within places and limits, and nothing meant for others."""
 
 import pytest
 
@@ -25,7 +25,9 @@ async def test_higher_priority_goes_first_and_then_the_order_of_arrival(world: W
     assert [command["id"] for command in claimed] == [commands[place]["id"] for place in (1, 4, 0, 2, 3)]
 
 
-async def test_one_session_takes_one_prompt_at_a_time_in_the_order_of_arrival_whatever_the_priority(world: World) -> None:
+async def test_one_session_takes_one_prompt_at_a_time_in_the_order_of_arrival_whatever_the_priority(
+    world: World,
+) -> None:
     office = await world.office()
     client = await world.client(office)
     session = await client.open_session(office)
@@ -39,7 +41,9 @@ async def test_one_session_takes_one_prompt_at_a_time_in_the_order_of_arrival_wh
     assert claimed["id"] == second["id"]
 
 
-async def test_a_prompt_waits_for_the_one_that_already_runs_in_its_session_even_if_that_came_later(world: World) -> None:
+async def test_a_prompt_waits_for_the_one_that_already_runs_in_its_session_even_if_that_came_later(
+    world: World,
+) -> None:
     office = await world.office()
     client = await world.client(office)
     session = await client.open_session(office)

@@ -15,8 +15,8 @@ OWNERS_WRITES: dict[str, Write] = {
     "report lost": lambda client, command, _: client.report_lost(command),
     "give back": lambda client, command, _: client.give_back(command),
     "open a session": lambda client, command, _: client.call(
-        "open_session", p_session=uuid.uuid4(), p_office=command["office_id"], p_role="BE", p_agent="shell", p_pool="cold",
-        p_command=command["id"], p_attempt=command["attempt"]),
+        "open_session", p_session=uuid.uuid4(), p_office=command["office_id"], p_role="BE", p_agent="shell",
+        p_pool="cold", p_command=command["id"], p_attempt=command["attempt"]),
     "acquire a session": lambda client, command, session: client.acquire(session, command),
 }  # fmt: skip
 CLIENTS_WRITES: dict[str, Write] = {
@@ -165,8 +165,10 @@ async def test_completing_writes_result_status_turn_and_session_together(world: 
     await client.acquire(session, command)
     turn = uuid.uuid4()
     await client.typed(command, session, turn)
-    result = {"session_id": str(session), "turn_id": str(turn), "outcome": "done", "marker": True, "evidence": [{"k": 1}],
-              "output_start": 0, "output_end": 7, "commits": ["abc"], "cost_usd": 0.5, "duration_s": 1.5}  # fmt: skip
+    result = {
+        "session_id": str(session), "turn_id": str(turn), "outcome": "done", "marker": True, "evidence": [{"k": 1}],
+        "output_start": 0, "output_end": 7, "commits": ["abc"], "cost_usd": 0.5, "duration_s": 1.5,
+    }  # fmt: skip
     assert await client.complete(command, p_result=result, p_session_status="ready") is True
     now = await world.now(command)
     assert (now["status"], now["lease_until"]) == ("completed", None)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from local_supabase.database import Database
 from shared.payloads import PAYLOADS, Payload
 from shared.states import CommandType
-from tests.integration.database.world import Caller, World, refused
+from tests.integration.database.world import World, refused
 
 MIB = 1024 * 1024
 
@@ -33,7 +33,7 @@ MISTAKES: list[tuple[str, Any, bool, str]] = [
     ("create_session", {"role": "BE", "task": "a/b"}, False, 'create_session: "task" may hold only'),
     ("create_session", {"role": "BE", "base": "-x"}, False, 'create_session: "base" may hold only'),
     ("create_session", {"role": "BE", "base": "a/../b"}, False, 'create_session: "base" may hold only'),
-    ("create_session", {"role": "BE", "model": "x" * 101}, False, 'create_session: "model" is 101 bytes long; at most 100'),
+    ("create_session", {"role": "BE", "model": "x" * 101}, False, '"model" is 101 bytes long; at most 100'),
     ("create_session", {"role": "BE", "agent": "claude --yes"}, False, 'create_session: "agent" may hold only'),
     ("create_session", {"role": "BE", "cols": 19}, False, 'create_session: "cols" must be between 20 and 500'),
     ("create_session", {"role": "BE", "rows": 40.5}, False, 'create_session: "rows" must be a whole number'),
@@ -42,10 +42,10 @@ MISTAKES: list[tuple[str, Any, bool, str]] = [
     ("send_prompt", {"role": "BE"}, False, 'send_prompt: "text" is missing'),
     ("send_prompt", {"text": "", "role": "BE"}, False, 'send_prompt: "text" must not be empty'),
     ("send_prompt", {"text": " \n\t ", "role": "BE"}, False, 'send_prompt: "text" must not be empty'),
-    ("send_prompt", {"text": "x" * MIB, "role": "BE"}, False, 'send_prompt: "text" is 1048576 bytes long; at most 262144'),
+    ("send_prompt", {"text": "x" * MIB, "role": "BE"}, False, '"text" is 1048576 bytes long; at most 262144'),
     ("send_prompt", {"text": "é" * 131073, "role": "BE"}, False, 'send_prompt: "text" is 262146 bytes long'),
     ("send_prompt", {"text": "x"}, False, 'send_prompt: needs a session_id, or a "role"'),
-    ("send_prompt", {"text": "x", "role": "BE"}, True, 'send_prompt: takes "role" and "agent" only without a session_id'),
+    ("send_prompt", {"text": "x", "role": "BE"}, True, 'takes "role" and "agent" only without a session_id'),
     ("send_prompt", {"text": "x", "agent": "shell"}, True, 'send_prompt: takes "role" and "agent" only without'),
     ("send_prompt", {"text": "x", "role": "BE", "timeout_s": 0}, False, '"timeout_s" must be between 1 and 86400'),
     ("send_prompt", {"text": "x", "role": "BE", "timeout_s": "5"}, False, '"timeout_s" must be a number, not string'),
@@ -87,8 +87,8 @@ async def test_a_mistake_is_refused_in_words_that_name_it_whoever_makes_it(
     ("command_type", "payload", "in_session"),
     [
         ("create_session", {"role": "BE"}, False),
-        ("create_session", {"role": "BE", "agent": "claude", "model": "claude-x/4.5@v1", "mcp": "browser", "resume": "a:b",
-                            "task": "fix-1", "base": "feature/x", "cols": 500, "rows": 5}, False),
+        ("create_session", {"role": "BE", "agent": "claude", "model": "claude-x/4.5@v1", "mcp": "browser",
+                            "resume": "a:b", "task": "fix-1", "base": "feature/x", "cols": 500, "rows": 5}, False),
         ("create_session", {"role": "BE", "agent": None}, False),
         ("send_prompt", {"text": "x" * 262144, "role": "QA", "timeout_s": 1.5}, False),
         ("send_prompt", {"text": "ok"}, True),
@@ -152,7 +152,9 @@ def bounds(field: Any) -> dict[str, Any]:
 async def test_python_and_the_table_list_the_same_fields_and_limits(world: World) -> None:
     rows = await world.owner.ask("select * from semo.payload_fields")
     in_sql = {(row["command_type"], row["field"]): row for row in rows}
-    in_python = {(str(kind), name): field for kind, model in PAYLOADS.items() for name, field in model.model_fields.items()}
+    in_python = {
+        (str(kind), name): field for kind, model in PAYLOADS.items() for name, field in model.model_fields.items()
+    }
     assert set(in_python) == set(in_sql)
     for key, field in in_python.items():
         assert field.is_required() == in_sql[key]["required"], key
@@ -161,8 +163,8 @@ async def test_python_and_the_table_list_the_same_fields_and_limits(world: World
     assert set(PAYLOADS) == set(CommandType)
 
 
-WORDS = st.sampled_from(["BE", "a", "", "a b", "a\n", "-a", ".a", "a-b_c.d", "a/b", "a@b:c[1]", "é", "x" * 33, "x" * 65,
-                         "x" * 101, "x" * 201]) | st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12)  # fmt: skip
+ODD_WORDS = ["BE", "a", "", "a b", "a\n", "-a", ".a", "a-b_c.d", "a/b", "a@b:c[1]", "é", "x" * 33, "x" * 65, "x" * 101]
+WORDS = st.sampled_from(ODD_WORDS) | st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12)
 NUMBERS = st.integers(-5, 600) | st.sampled_from([1048576, 1048577, 86400, 86401, 0.5, 1.5, 20.5])
 VALUES = WORDS | NUMBERS | st.booleans() | st.none() | st.lists(st.sampled_from(["enter", "y", "f1"]), max_size=3)
 NAMES = sorted({name for model in PAYLOADS.values() for name in model.model_fields} | {"unknown"})
@@ -206,11 +208,17 @@ def taken_by(model: type[Payload], payload: dict[str, Any]) -> bool:
 
 def may_be_without_session(command_type: CommandType, payload: dict[str, Any]) -> bool:
     """Whether the rule about sessions, which stands in the database alone, is content without one."""
-    return command_type == "create_session" or (command_type == "send_prompt" and ("role" in payload or "agent" in payload))
+    return command_type == "create_session" or (
+        command_type == "send_prompt" and ("role" in payload or "agent" in payload)
+    )
 
 
 def only_the_database_claims(payload: dict[str, Any]) -> bool:
-    """Rules that Python leaves to the database: two dots, names that git does not take, roles of prompts without one."""
+    """Rules that Python leaves to the database: names that git does not take, and the role of a prompt."""
     texts = [value for value in payload.values() if isinstance(value, str)]
     git = any(".." in text or text.endswith((".", ".lock")) for text in texts)
-    return git or ("agent" in payload and payload.get("role") is None and "text" in payload) or payload.get("role", 0) is None
+    return (
+        git
+        or ("agent" in payload and payload.get("role") is None and "text" in payload)
+        or payload.get("role", 0) is None
+    )

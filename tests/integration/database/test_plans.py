@@ -47,7 +47,9 @@ async def test_a_claim_reads_what_waits_by_its_index_and_nothing_that_is_over(da
         assert len(await watched.claim()) == 10
 
     scans = [node for plan in plans for node in nodes(plan["Plan"]) if node.get("Relation Name") == "agent_commands"]
-    assert {scan["Node Type"] for scan in scans} & {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}, "no plan was seen"
+    assert {scan["Node Type"] for scan in scans} & {"Index Scan", "Index Only Scan", "Bitmap Heap Scan"}, (
+        "no plan was seen"
+    )
     indexes = [node.get("Index Name") for plan in plans for node in nodes(plan["Plan"])]
     assert "agent_commands_waiting" in indexes
     assert [scan for scan in scans if scan["Node Type"] == "Seq Scan"] == []

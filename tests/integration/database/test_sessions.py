@@ -28,7 +28,9 @@ async def test_telling_of_a_session_again_changes_nothing(world: World) -> None:
     assert await world.session(session) == before
 
 
-async def test_a_session_is_opened_only_in_an_office_that_the_client_serves_for_a_role_that_it_has(world: World) -> None:
+async def test_a_session_is_opened_only_in_an_office_that_the_client_serves_for_a_role_that_it_has(
+    world: World,
+) -> None:
     office, client, _ = await a_session(world)
     with refused("SO005", "does not serve office"):
         await client.open_session(await world.office())
@@ -155,7 +157,9 @@ async def test_a_step_that_is_told_again_does_not_move_the_session_back(world: W
     assert await world.owner.value("select count(*) from session_turns where session_id = %s", session) == 1
 
 
-async def test_a_step_that_is_told_after_its_session_ended_keeps_the_turn_and_the_rest_of_the_batch(world: World) -> None:
+async def test_a_step_that_is_told_after_its_session_ended_keeps_the_turn_and_the_rest_of_the_batch(
+    world: World,
+) -> None:
     office, client, session = await a_session(world)
     await world.prompt(office)
     (command,) = await client.claim()
@@ -243,7 +247,9 @@ async def test_events_are_kept_for_own_offices_only(world: World) -> None:
         {"office_id": str(foreign), "kind": "forged"},
     ]
     await client.call("record_events", p_events=events)
-    rows = await world.owner.ask("select office_id, kind, detail from session_events where kind in ('commit', 'forged')")
+    rows = await world.owner.ask(
+        "select office_id, kind, detail from session_events where kind in ('commit', 'forged')"
+    )
     assert rows == [{"office_id": office, "kind": "commit", "detail": {"sha": "abc"}}]
 
 
