@@ -1,0 +1,22 @@
+"""Which agents this machine has: what the policy allows and the machine can run."""
+
+from remote_client.agents.adapter import AgentAdapter
+from remote_client.agents.shell import ShellAdapter
+from remote_client.policy import AgentRule, Policy
+
+
+def available_adapters(policy: Policy) -> dict[str, AgentAdapter]:
+    """By the name that the policy gives them; only those whose program is there."""
+    found: dict[str, AgentAdapter] = {}
+    for name, rule in policy.agents.items():
+        adapter = _adapter(name, rule) if rule.enabled else None
+        if adapter is not None and adapter.version() is not None:
+            found[name] = adapter
+    return found
+
+
+def _adapter(name: str, rule: AgentRule) -> AgentAdapter | None:
+    kind = rule.adapter or name
+    if kind == "shell":
+        return ShellAdapter(rule.command or ("bash",))
+    return None

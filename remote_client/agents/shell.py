@@ -1,0 +1,207 @@
+"""The `shell` agent: a real interactive bash; a prompt is a script, typed as one bracketed paste.
+
+Costs nothing and needs no account. How its output is read is in `shell_stream`, how a turn ends in `shell_turn`.
+"""
+
+import asyncio
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from remote_client.agents.adapter import AgentDriver, TurnEnd, Typing
+from remote_client.agents.shell_stream import Line, ShellStream, Sign, marks
+from remote_client.agents.shell_turn import ShellTurn
+from remote_client.terminals import Chunk, ExitStatus, Terminals
+from shared.errors import Conflict, SessionFailed
+from shared.ids import ByteOffset, SessionId
+
+PASTE_BEGINS = b"\x1b[200~"
+PASTE_ENDS = b"\x1b[201~"
+CTRL_C = b"\x03"
+HIDDEN_PROMPT_LOOK_SECONDS = 0.1
+INTERRUPT_AGAIN_SECONDS = 0.5
+INTERRUPT_PATIENCE_SECONDS = 5.0
+KILL_GRACE_SECONDS = 1.0
+
+_UNTYPEABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def pasteable(text: str) -> bytes:
+    """The text as keys: no end of paste in it, and none of the control characters that the terminal acts upon."""
+    text = _UNTYPEABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    paste_ends = PASTE_ENDS.decode()
+    while paste_ends in text:
+        text = text.replace(paste_ends, "")
+    return text.encode(errors="replace")
+
+
+class ShellAdapter:
+    """bash, without anybody's start-up files and without history."""
+
+    name = "shell"
+    takes: frozenset[str] = frozenset()
+
+    def __init__(self, program: Sequence[str] = ("bash",)) -> None:
+        self._program = tuple(program)
+        self._nonces: dict[SessionId, str] = {}
+
+    def version(self) -> str | None:
+        path = shutil.which(self._program[0])
+        if path is None:
+            return None
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+        found = re.search(r"version (\d+\.\d+)", said)
+        return found[1] if found else None
+
+    def command(self) -> Sequence[str]:
+        # +H: a "!" in a script is a "!".
+        return [*self._program, "--noprofile", "--norc", "+H", "-i"]
+
+    def environment(self, session_id: SessionId) -> Mapping[str, str]:
+        nonce = self._nonces[session_id] = secrets.token_hex(8)
+        return marks(nonce) | {"TERM": "xterm-256color", "HISTFILE": "", "INPUTRC": "/dev/null"}
+
+    def drive(self, session_id: SessionId, terminals: Terminals) -> AgentDriver:
+        return ShellDriver(session_id, terminals, self._nonces.pop(session_id))
+
+
+class ShellDriver:
+    """One bash. Its state is what the marks said last."""
+
+    def __init__(self, session_id: SessionId, terminals: Terminals, nonce: str) -> None:
+        self._session_id = session_id
+        self._terminals = terminals
+        self._stream = ShellStream(nonce)
+        self._begun = False
+        self._at_prompt = asyncio.Event()
+        self._unfinished = asyncio.Event()  # a continuation prompt is shown
+        self._shell_pid = 0
+        self._touched = False
+        self._exit: ExitStatus | None = None
+        self._turn: ShellTurn | None = None
+        self._runs = asyncio.Event()
+        self._last_ended: Sign | None = None  # a prompt is due
+        self._hidden_prompt: asyncio.Task[None] | None = None
+
+    @property
+    def position(self) -> ByteOffset:
+        return self._stream.position
+
+    def feed(self, chunk: Chunk) -> None:
+        if chunk.start != self._stream.position and not self._begun:
+            self._stream.position = chunk.start
+        self._begun = True
+        for found in self._stream.feed(chunk.data):
+            if isinstance(found, Line):
+                self._take_line(found)
+            else:
+                self._take_sign(found)
+        if self._last_ended is not None and (self._hidden_prompt is None or self._hidden_prompt.done()):
+            self._hidden_prompt = asyncio.create_task(self._until_reading_keys())
+
+    def end(self, exit_status: ExitStatus) -> None:
+        for line in self._stream.finish_line():
+            self._take_line(line)
+        self._exit = exit_status
+        self._last_ended = None
+        self._at_prompt.set()
+        if self._hidden_prompt is not None:
+            self._hidden_prompt.cancel()
+        if self._turn is not None:
+            self._turn.shell_ended(exit_status, self.position)
+
+    def _take_line(self, line: Line) -> None:
+        if self._turn is not None:
+            self._turn.line(line)
+
+    def _take_sign(self, sign: Sign) -> None:
+        if self._turn is not None:
+            self._turn.sign(sign)
+        if sign.kind == "ended":
+            self._last_ended = sign
+        elif sign.kind == "runs":
+            self._last_ended = None
+            self._at_prompt.clear()
+            self._unfinished.clear()
+            self._runs.set()
+        elif sign.kind == "continuation":
+            self._unfinished.set()
+        elif sign.kind == "prompt":
+            self._shell_pid = sign.pid
+            self._last_ended = None
+            self._unfinished.clear()
+            self._at_prompt.set()
+
+    async def _until_reading_keys(self) -> None:
+        """A prompt may carry no mark or go where standard error went. That bash reads keys again shows it as well."""
+        while (ended := self._last_ended) is not None:
+            position = self.position
+            await asyncio.sleep(HIDDEN_PROMPT_LOOK_SECONDS)
+            if ended is not self._last_ended or position != self.position:
+                continue
+            if await self._terminals.input_mode(self._session_id) == "raw":
+                for line in self._stream.finish_line():
+                    self._take_line(line)
+                self._take_sign(Sign("prompt", self.position, pid=ended.pid, status=ended.status, hidden=True))
+
+    def touch(self) -> None:
+        self._touched = True
+        if self._turn is not None:
+            self._turn.touched = True
+
+    async def until_ready(self, timeout_seconds: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                if self._unfinished.is_set() or (self._touched and self._at_prompt.is_set()):
+                    self._at_prompt.clear()
+                    await self._terminals.write(self._session_id, CTRL_C)
+                await self._at_prompt.wait()
+        except TimeoutError:
+            raise SessionFailed(f"the shell of session {self._session_id} shows no prompt") from None
+        if self._exit is not None:
+            raise SessionFailed(f"the shell of session {self._session_id} {self._exit}")
+        self._touched = False
+
+    async def run_prompt(self, text: str, timeout_seconds: float, typing: Typing) -> TurnEnd:
+        if self._turn is not None:
+            raise Conflict(f"session {self._session_id} is in a turn already")
+        if not self._at_prompt.is_set() or self._touched or self._exit is not None:
+            await self.until_ready(INTERRUPT_PATIENCE_SECONDS)
+        typing.before()
+        start = self.position
+        turn = self._turn = ShellTurn(text, self._shell_pid, start)
+        try:
+            self._at_prompt.clear()
+            await self._terminals.write(self._session_id, PASTE_BEGINS + pasteable(text) + PASTE_ENDS + b"\r")
+            typing.after(start)
+            try:
+                return await asyncio.wait_for(asyncio.shield(turn.ended), timeout_seconds)
+            except TimeoutError:
+                turn.interrupted_by = {"kind": "timeout", "after_s": timeout_seconds}
+                await self.interrupt("timeout")
+                return await turn.ended
+        finally:
+            self._turn = None
+
+    async def interrupt(self, reason: str) -> None:
+        """Ctrl-C, again for every further command of the script that begins, then the end of the whole tree."""
+        turn = self._turn
+        if turn is None or turn.ended.done():
+            return
+        if turn.interrupted_by is None:
+            turn.interrupted_by = {"kind": "signal", "keys": "ctrl-c", "reason": reason}
+        try:
+            async with asyncio.timeout(INTERRUPT_PATIENCE_SECONDS):
+                while not turn.ended.done():
+                    self._runs.clear()
+                    await self._terminals.write(self._session_id, CTRL_C)
+                    next_command = asyncio.ensure_future(self._runs.wait())
+                    await asyncio.wait(
+                        {turn.ended, next_command}, timeout=INTERRUPT_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                    )
+                    next_command.cancel()
+        except TimeoutError:
+            await self._terminals.kill(self._session_id, KILL_GRACE_SECONDS)
+            await asyncio.wait({turn.ended})

@@ -1,0 +1,197 @@
+"""Wires the parts of a remote client together, starts them in order and stops them in order."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from remote_client.adapters import available_adapters
+from remote_client.claimer import Claimer
+from remote_client.credentials import Credentials, load, private_folder
+from remote_client.executor import Executor
+from remote_client.handlers import Handlers
+from remote_client.heartbeat import beat
+from remote_client.journal import Journal
+from remote_client.leases import Leases
+from remote_client.office_link import OfficeLink, OfficeTerms, Registration
+from remote_client.outbox import Outbox
+from remote_client.policy import Policy, load_policy
+from remote_client.pool import Pool
+from remote_client.ptyhost.host import InProcessTerminals
+from remote_client.recovery import recover
+from remote_client.session_maker import SessionMaker
+from remote_client.sessions import Session
+from remote_client.settings import ClientSettings
+from remote_client.subscriber import Subscriber
+from remote_client.supabase_calls import SupabaseCalls
+from remote_client.terminals import Terminals
+from remote_client.turns import Turns
+from remote_client.uplink import Uplink
+from shared.errors import Unavailable
+from shared.ids import OfficeId
+
+log = structlog.get_logger(__name__)
+
+VERSION = "0.1.0"
+LIVE_SECONDS = 10.0
+UPLINK_STOP_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a supervisor is told when this client has registered and takes work."""
+
+    client_id: str
+    state: str
+
+
+async def run(settings: ClientSettings, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None = None) -> None:
+    """Serves the offices that this machine has joined until `stop` is set, then ends in order.
+
+    Raises:
+        NotFound, InvalidPayload: credentials or policy are missing or wrong.
+        Conflict: another process of this client runs here.
+        Fenced: a newer process of this client has taken over.
+        Unauthenticated, Forbidden: this client was revoked.
+    """
+    policy = load_policy(settings.policy)
+    credentials = load(private_folder(settings.state))
+    with Journal(settings.state / "journal.sqlite") as journal:
+        calls = await SupabaseCalls.connect(credentials, settings.request_timeout_seconds)
+        try:
+            client = _Client(settings, policy, credentials, journal, calls)
+            await client.serve(stop, on_ready)
+        finally:
+            await calls.close()
+
+
+class _Client:
+    def __init__(
+        self, settings: ClientSettings, policy: Policy, credentials: Credentials, journal: Journal, calls: SupabaseCalls
+    ) -> None:
+        self._settings = settings
+        self._policy = policy
+        self._adapters = available_adapters(policy)
+        self._journal = journal
+        self._link = OfficeLink(calls, credentials.client_id)
+        self._offices: list[OfficeId] = []
+        self._terminals: Terminals = InProcessTerminals()
+        self._uplink = Uplink(
+            self._link, settings.uplink_seconds, settings.uplink_batch_bytes, settings.uplink_memory_bytes
+        )
+        self._leases = Leases(self._link, settings.lease_seconds)
+        self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._wake)
+        maker = SessionMaker(self._link, self._terminals, policy, self._adapters, self._uplink, self._on_death)
+        self._pool = Pool(maker, self._link, self._uplink, policy.limits.max_sessions)
+        handlers = Handlers(self._pool, self._terminals, Turns(journal, self._uplink), journal, policy)
+        self._executor = Executor(
+            self._link, handlers, journal, self._leases, self._outbox, self._uplink, settings.lease_seconds
+        )
+        self._claimer = Claimer(
+            self._link, self._executor, settings.poll_seconds, settings.claim_limit, settings.lease_seconds
+        )
+        self._subscriber = Subscriber(
+            credentials.supabase_url, credentials.publishable_key, calls, lambda: self._offices, self._wake
+        )
+
+    def _wake(self) -> None:
+        self._claimer.wake()
+
+    def _on_death(self, session: Session, reason: str) -> None:
+        self._pool.bury(session, reason)
+
+    def _on_terms(self, terms: tuple[OfficeTerms, ...]) -> None:
+        self._offices = [office.office_id for office in terms]
+        self._pool.set_terms(terms)
+
+    async def serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
+        registration = await self._register(stop)
+        if registration is None:
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                loops = [
+                    group.create_task(loop)
+                    for loop in (
+                        self._outbox.run(),
+                        self._uplink.run(),
+                        self._leases.run(),
+                        beat(self._link, self._settings.heartbeat_seconds, self._on_terms),
+                        self._pool.run(),
+                    )
+                ]
+                await recover(self._link, self._journal, self._outbox, registration)
+                intake = [group.create_task(self._claimer.run())]
+                if self._settings.realtime:
+                    intake.append(group.create_task(self._subscriber.run()))
+                announcing = group.create_task(self._announce(on_ready))
+                await stop.wait()
+                log.info("stopping")
+                for task in (*intake, announcing):
+                    task.cancel()
+                await self._wind_down()
+                for task in loops:
+                    task.cancel()
+        except BaseExceptionGroup as group_of_errors:
+            raise group_of_errors.exceptions[0] from None
+        finally:
+            await self._pool.close("client_stopped")
+
+    async def _register(self, stop: asyncio.Event) -> Registration | None:
+        """Registers, however long the office is away; None when the client is to stop before that."""
+        held = [(entry.command_id, entry.attempt) for entry in self._journal.entries()]
+        pause = 0.5
+        while not stop.is_set():
+            try:
+                registration = await self._link.register(self._capabilities(), self._capacity(), VERSION, held)
+            except Unavailable as error:
+                log.warning("not registered yet", error=error.detail)
+                try:
+                    async with asyncio.timeout(pause):
+                        await stop.wait()
+                except TimeoutError:
+                    pause = min(pause * 2, 10.0)
+                continue
+            self._on_terms(registration.offices)
+            log.info("registered", epoch=registration.epoch, offices=[office.name for office in registration.offices])
+            return registration
+        return None
+
+    def _capabilities(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"agents": {name: adapter.version() or "" for name, adapter in self._adapters.items()}}
+        if self._policy.default_agent in self._adapters:
+            found["default_agent"] = self._policy.default_agent
+        return found
+
+    def _capacity(self) -> int:
+        return self._policy.limits.max_sessions
+
+    async def _announce(self, on_ready: Callable[[Ready], None] | None) -> None:
+        await self._claimer.has_claimed()
+        if self._settings.realtime:
+            try:
+                async with asyncio.timeout(LIVE_SECONDS):
+                    await self._subscriber.until_live()
+            except TimeoutError:
+                log.warning("hints do not come yet; polling")
+        state = self._subscriber.state if self._settings.realtime else "polling"
+        log.info("ready", state=state)
+        if on_ready is not None:
+            on_ready(Ready(str(self._link.client_id), state))
+
+    async def _wind_down(self) -> None:
+        """Takes nothing new; ends what runs; tells the office all of it, as far as it listens."""
+        try:
+            async with asyncio.timeout(self._settings.stop_seconds):
+                await self._executor.stop(self._settings.stop_seconds / 2)
+                await self._outbox.emptied()
+        except TimeoutError:
+            log.warning("some results wait in the journal for the next start")
+        await self._pool.close("client_stopped")
+        try:
+            async with asyncio.timeout(UPLINK_STOP_SECONDS):
+                await self._uplink.flush()
+        except TimeoutError:
+            log.warning("some output did not reach the office")

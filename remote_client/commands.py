@@ -1,0 +1,87 @@
+"""A command in this client's hands: what the office wants, and for how long we may still act on it."""
+
+import time
+from asyncio import Event
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import UUID
+
+from shared.errors import Fenced
+from shared.ids import Attempt, CommandId, Epoch, OfficeId, SessionId
+from shared.states import CommandType, SessionStatus
+
+LEASE_MARGIN_SECONDS = 2.0
+"""We stop acting this long before the office may think that we are gone."""
+
+
+def lease_clock() -> float:
+    """Seconds that only go forward, also while the machine sleeps, where the system can tell."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+@dataclass(frozen=True)
+class Command:
+    """One attempt at one row of agent_commands."""
+
+    command_id: CommandId
+    attempt: Attempt
+    office_id: OfficeId
+    session_id: SessionId | None
+    command_type: CommandType
+    payload: dict[str, Any]
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        session = row.get("session_id")
+        return cls(
+            command_id=CommandId(UUID(row["id"])),
+            attempt=Attempt(row["attempt"]),
+            office_id=OfficeId(UUID(row["office_id"])),
+            session_id=SessionId(UUID(session)) if session else None,
+            command_type=CommandType(row["command_type"]),
+            payload=row["payload"],
+        )
+
+
+@dataclass(eq=False)
+class Hold:
+    """Our claim on a command. `valid_until` is on the lease clock; past it, nothing more may be done."""
+
+    command: Command
+    epoch: Epoch
+    valid_until: float
+    typed_at: datetime | None = None
+    gone: bool = False
+    delivered: Event = field(default_factory=Event)
+    """Set when the office has the result, or has refused it for good."""
+
+    def renew(self, asked_at: float, lease_seconds: float) -> None:
+        """The office extended the lease; it began to count no earlier than when we asked."""
+        self.valid_until = asked_at + lease_seconds - LEASE_MARGIN_SECONDS
+
+    def check(self) -> None:
+        """
+        Raises:
+            Fenced: somebody else may own the command by now.
+        """
+        if self.gone or lease_clock() >= self.valid_until:
+            raise Fenced(f"the lease of command {self.command.command_id} ran out before it could be done")
+
+    def mark_typed(self) -> None:
+        if self.typed_at is None:
+            self.typed_at = datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What came of a command. `session_status`: what the session became by it, None when it did not move."""
+
+    success: bool
+    result: dict[str, Any] | None = None
+    error_code: str | None = None
+    error: str | None = None
+    session_status: SessionStatus | None = None
+    typed_at: datetime | None = None

@@ -1,0 +1,149 @@
+"""Runs claimed commands: in order per session and lane, each in a task of its own, each with its lease kept.
+
+What a command does is in `handlers`; how its result gets to the office in `outbox`.
+"""
+
+import asyncio
+from collections import defaultdict
+from datetime import UTC, datetime
+
+import structlog
+
+from remote_client.commands import Command, Completion, Hold, lease_clock
+from remote_client.handlers import Handlers
+from remote_client.journal import Journal
+from remote_client.leases import Leases
+from remote_client.office_link import Happening, OfficeLink
+from remote_client.outbox import Outbox
+from remote_client.uplink import Uplink
+from shared.errors import Fenced, OfficeError, Unavailable
+from shared.ids import SessionId
+from shared.states import CommandType
+
+log = structlog.get_logger(__name__)
+
+_WORK = frozenset({CommandType.CREATE_SESSION, CommandType.SEND_PROMPT, CommandType.RELEASE_SESSION})
+
+Lane = tuple[SessionId, bool]
+
+
+class Executor:
+    def __init__(
+        self,
+        link: OfficeLink,
+        handlers: Handlers,
+        journal: Journal,
+        leases: Leases,
+        outbox: Outbox,
+        uplink: Uplink,
+        lease_seconds: int,
+    ) -> None:
+        self._link = link
+        self._handlers = handlers
+        self._journal = journal
+        self._leases = leases
+        self._outbox = outbox
+        self._uplink = uplink
+        self._lease_seconds = lease_seconds
+        self._lanes: defaultdict[Lane, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._running: dict[asyncio.Task[None], Hold] = {}
+        self._stopping = False
+
+    def submit(self, commands: list[Command], asked_at: float) -> None:
+        """Takes over what was claimed by a request sent at `asked_at` on the lease clock. Returns at once."""
+        self._journal.claimed(commands)
+        for command in commands:
+            hold = Hold(command, self._link.epoch, 0)
+            hold.renew(asked_at, self._lease_seconds)
+            task = asyncio.create_task(self._run(hold), name=f"{command.command_type} {command.command_id}")
+            self._running[task] = hold
+            task.add_done_callback(self._finished)
+            self._leases.keep(hold, task.cancel)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a command broke its task", exc_info=error)
+
+    async def _run(self, hold: Hold) -> None:
+        command = hold.command
+        try:
+            if command.session_id is None:
+                completion = await self._outcome(hold)
+            else:
+                lane = (command.session_id, command.command_type in _WORK)
+                async with self._lanes[lane]:
+                    completion = await self._outcome(hold)
+        except asyncio.CancelledError:
+            await self._cancelled(hold)
+            raise
+        if completion is None:
+            self._journal.settled(command.command_id, command.attempt)
+            self._leases.drop(hold)
+        else:
+            self._journal.finished(command, completion)
+            self._outbox.put(hold, completion)
+            self._uplink.hurry()
+            await hold.delivered.wait()
+        if not self._stopping:
+            await self._handlers.after_delivery(hold)
+
+    async def _outcome(self, hold: Hold) -> Completion | None:
+        """None when the command is no longer ours to answer."""
+        try:
+            hold.check()
+            return await self._handlers.run(hold)
+        except Fenced as error:
+            log.warning("not done", command_id=str(hold.command.command_id), error=error.detail)
+            return None
+        except OfficeError as error:
+            return Completion(False, None, error.code, _sentence(error), typed_at=hold.typed_at)
+        except Exception as error:
+            log.exception("a handler failed", command_id=str(hold.command.command_id))
+            return Completion(False, None, "internal", f"{type(error).__name__} in the client", typed_at=hold.typed_at)
+
+    async def _cancelled(self, hold: Hold) -> None:
+        """Our lease is gone, or the client stops."""
+        command = hold.command
+        self._leases.drop(hold)
+        if hold.typed_at is None and not hold.gone:
+            try:
+                await self._link.give_back_command(command.command_id, command.attempt)
+            except Unavailable:
+                return  # the journal knows: it is given back at the next start, or rescued
+            except OfficeError as error:
+                log.warning("not given back", command_id=str(command.command_id), error=error.detail)
+            self._journal.settled(command.command_id, command.attempt)
+        elif hold.gone:
+            self._uplink.forget_step(command.command_id)
+            detail = {"attempt": command.attempt, "typed": hold.typed_at is not None}
+            self._uplink.event(
+                Happening(
+                    command.office_id, "lease_lost", detail, datetime.now(UTC), command.session_id, command.command_id
+                )
+            )
+            await self._handlers.interrupt(command, "lease_lost")
+            await self._handlers.after_delivery(hold)
+            self._journal.settled(command.command_id, command.attempt)
+
+    async def stop(self, seconds: float) -> None:
+        """Gives back what was not typed, interrupts what runs, and waits for both to be told, `seconds` at most."""
+        self._stopping = True
+        deadline = lease_clock() + seconds
+        for task, hold in list(self._running.items()):
+            if hold.typed_at is None:
+                task.cancel()
+        interrupts = [
+            asyncio.create_task(self._handlers.interrupt(hold.command, "client_stopping"))
+            for hold in list(self._running.values())
+            if hold.typed_at is not None and not hold.delivered.is_set()
+        ]
+        waiting = {*self._running, *interrupts}
+        if waiting:
+            await asyncio.wait(waiting, timeout=max(0.1, deadline - lease_clock()))
+        for task in waiting:
+            task.cancel()
+
+
+def _sentence(error: OfficeError) -> str:
+    return f"{error.detail} ({error.advice})" if error.advice else error.detail

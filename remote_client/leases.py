@@ -1,0 +1,67 @@
+"""Keeps what this client holds: renews it in time, and stops the work whose lease is gone."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from remote_client.commands import Hold, lease_clock
+from remote_client.office_link import OfficeLink
+from shared.errors import Fenced, Unavailable
+from shared.ids import Attempt, CommandId
+
+log = structlog.get_logger(__name__)
+
+
+class Leases:
+    """All holds of this process, from claim to delivered result."""
+
+    def __init__(self, link: OfficeLink, lease_seconds: int) -> None:
+        self._link = link
+        self._lease_seconds = lease_seconds
+        self._holds: dict[tuple[CommandId, Attempt], tuple[Hold, Callable[[], object]]] = {}
+
+    def keep(self, hold: Hold, stop: Callable[[], object]) -> None:
+        """`stop` is called once if the lease is lost."""
+        self._holds[hold.command.command_id, hold.command.attempt] = (hold, stop)
+
+    def drop(self, hold: Hold) -> None:
+        self._holds.pop((hold.command.command_id, hold.command.attempt), None)
+
+    async def run(self) -> None:
+        """
+        Raises:
+            Fenced: a newer process of this client has taken over.
+        """
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            try:
+                await self._renew()
+            except Fenced:
+                raise
+            except Unavailable as error:
+                log.warning("leases not renewed", error=error.detail)
+            self._stop_what_is_gone()
+
+    async def _renew(self) -> None:
+        if not self._holds:
+            return
+        asked_at = lease_clock()
+        asked = list(self._holds)
+        ours = await self._link.renew_leases(asked, self._lease_seconds)
+        for key in asked:
+            if key not in self._holds:
+                continue
+            hold, _ = self._holds[key]
+            if key in ours:
+                hold.renew(asked_at, self._lease_seconds)
+            else:
+                hold.gone = True
+
+    def _stop_what_is_gone(self) -> None:
+        for hold, stop in list(self._holds.values()):
+            if hold.gone or lease_clock() >= hold.valid_until:
+                hold.gone = True
+                self.drop(hold)
+                log.warning("lease gone, work stopped", command_id=str(hold.command.command_id))
+                stop()

@@ -1,0 +1,226 @@
+"""Each SQL function that a client may call, as a typed method. How a call travels is the business of `Calls`.
+
+Every write carries the client and its epoch; the database refuses what is stale.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Protocol, Self
+from uuid import UUID
+
+from remote_client.commands import Command, Completion
+from shared.ids import Attempt, ByteOffset, ClientId, CommandId, Epoch, OfficeId, SessionId, TurnId
+from shared.states import SessionPool, SessionStatus
+
+
+class Calls(Protocol):
+    """Carries one call of a SQL function.
+
+    Raises:
+        OfficeError: of the class that the SQLSTATE stands for; BackendDown when there is no answer.
+    """
+
+    async def __call__(self, function: str, arguments: dict[str, Any]) -> Any: ...
+
+
+@dataclass(frozen=True)
+class OfficeTerms:
+    """What an office wants of this client."""
+
+    office_id: OfficeId
+    name: str
+    session_limit: int
+    idle_seconds: int
+    warm_roles: tuple[str, ...]
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        return cls(
+            OfficeId(UUID(row["office_id"])),
+            row["name"],
+            row["session_limit"],
+            row["idle_seconds"],
+            tuple(row["warm_roles"]),
+        )
+
+
+@dataclass(frozen=True)
+class Registration:
+    epoch: Epoch
+    offices: tuple[OfficeTerms, ...]
+    held: frozenset[tuple[CommandId, Attempt]]
+
+
+@dataclass(frozen=True)
+class Persona:
+    role: str
+    version: int
+    rendered: str | None
+    rendered_version: int | None
+
+
+@dataclass(frozen=True)
+class OpenedSession:
+    """What `open_session` is told of a new session."""
+
+    session_id: SessionId
+    office_id: OfficeId
+    role: str
+    agent: str
+    pool: SessionPool
+    command_id: CommandId | None
+    attempt: Attempt | None
+    task: str | None
+    cols: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class TypedStep:
+    """A prompt was typed, which opens its turn."""
+
+    command_id: CommandId
+    attempt: Attempt
+    at: datetime
+    session_id: SessionId
+    turn_id: TurnId
+    output_start: ByteOffset
+
+
+@dataclass(frozen=True)
+class OutputChunk:
+    session_id: SessionId
+    start: ByteOffset
+    end: ByteOffset
+    text: str
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One row of session_events."""
+
+    office_id: OfficeId
+    kind: str
+    detail: dict[str, Any]
+    at: datetime
+    session_id: SessionId | None = None
+    command_id: CommandId | None = None
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def _record(item: Any) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in asdict(item).items()}
+
+
+class OfficeLink:
+    """The office as this client sees it. One per process; `register` comes first."""
+
+    def __init__(self, calls: Calls, client_id: ClientId) -> None:
+        self._calls = calls
+        self.client_id = client_id
+        self.epoch = Epoch(0)
+
+    async def _own(self, function: str, **arguments: Any) -> Any:
+        owner = {"p_client": str(self.client_id), "p_epoch": self.epoch}
+        return await self._calls(function, owner | {f"p_{name}": _plain(value) for name, value in arguments.items()})
+
+    async def register(
+        self, capabilities: dict[str, Any], capacity: int, version: str, held: Sequence[tuple[CommandId, Attempt]]
+    ) -> Registration:
+        """Begins a new epoch: any older process of this client is fenced out from here on."""
+        arguments = {
+            "p_client": str(self.client_id),
+            "p_capabilities": capabilities,
+            "p_capacity": capacity,
+            "p_version": version,
+            "p_live_sessions": [],
+            "p_held": [{"command_id": str(command), "attempt": attempt} for command, attempt in held],
+        }
+        answer = await self._calls("register_client", arguments)
+        self.epoch = Epoch(answer["epoch"])
+        return Registration(
+            self.epoch, tuple(OfficeTerms.from_row(row) for row in answer["offices"]), _holds(answer["held"])
+        )
+
+    async def heartbeat(self) -> tuple[OfficeTerms, ...]:
+        answer = await self._own("heartbeat")
+        return tuple(OfficeTerms.from_row(row) for row in answer["offices"])
+
+    async def claim_commands(self, limit: int, lease_seconds: int) -> list[Command]:
+        rows = await self._own("claim_commands", limit=limit, lease_seconds=lease_seconds)
+        return [Command.from_row(row) for row in rows]
+
+    async def renew_leases(
+        self, leases: Sequence[tuple[CommandId, Attempt]], lease_seconds: int
+    ) -> frozenset[tuple[CommandId, Attempt]]:
+        """Returns those that are still ours."""
+        wanted = [{"command_id": str(command), "attempt": attempt} for command, attempt in leases]
+        return _holds(await self._own("renew_leases", leases=wanted, lease_seconds=lease_seconds))
+
+    async def complete_command(self, command_id: CommandId, attempt: Attempt, completion: Completion) -> None:
+        await self._own(
+            "complete_command",
+            command=command_id,
+            attempt=attempt,
+            success=completion.success,
+            result=completion.result,
+            error_code=completion.error_code,
+            error=completion.error,
+            session_status=completion.session_status,
+            typed_at=completion.typed_at,
+        )
+
+    async def report_lost(self, command_id: CommandId, attempt: Attempt, error: str) -> None:
+        await self._own("report_lost", command=command_id, attempt=attempt, error=error)
+
+    async def give_back_command(self, command_id: CommandId, attempt: Attempt) -> None:
+        await self._own("give_back_command", command=command_id, attempt=attempt)
+
+    async def open_session(self, session: OpenedSession) -> None:
+        told = {name: value for name, value in asdict(session).items() if not name.endswith("_id")}
+        await self._own(
+            "open_session",
+            session=session.session_id,
+            office=session.office_id,
+            command=session.command_id,
+            **told,
+        )
+
+    async def update_session(self, session_id: SessionId, status: SessionStatus, **facts: Any) -> None:
+        """Facts: any of pid, worktree_path, branch, cols, rows, task, agent_session, end_reason, persona_version."""
+        told = {name: _plain(value) for name, value in facts.items() if value is not None}
+        await self._own("update_session", session=session_id, status=status, facts=told)
+
+    async def acquire_session(self, session_id: SessionId, command_id: CommandId, attempt: Attempt) -> None:
+        await self._own("acquire_session", session=session_id, command=command_id, attempt=attempt)
+
+    async def release_session(self, session_id: SessionId) -> None:
+        await self._own("release_session", session=session_id)
+
+    async def record_progress(self, steps: Sequence[TypedStep]) -> None:
+        await self._own("record_progress", steps=[{"step": "typed"} | _record(step) for step in steps])
+
+    async def append_output(self, chunks: Sequence[OutputChunk]) -> None:
+        await self._own("append_output", chunks=[_record(chunk) for chunk in chunks])
+
+    async def record_events(self, events: Sequence[Happening]) -> None:
+        await self._own("record_events", events=[_record(event) for event in events])
+
+    async def get_persona(self, office_id: OfficeId, role: str) -> Persona | None:
+        rows = await self._calls("get_persona", {"p_office": str(office_id), "p_role": role})
+        if not rows:
+            return None
+        row = rows[0]
+        return Persona(row["role"], row["version"], row["rendered"], row["rendered_version"])
+
+
+def _holds(rows: list[dict[str, Any]]) -> frozenset[tuple[CommandId, Attempt]]:
+    return frozenset((CommandId(UUID(row["command_id"])), Attempt(row["attempt"])) for row in rows)

@@ -1,0 +1,160 @@
+"""What the owner of this machine allows: read from a TOML file at start, checked, and asked before anything runs.
+
+The office can ask for names only; what a name stands for is said here. docs/policy.md describes the file.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from shared.errors import InvalidPayload, PolicyForbids
+from shared.ids import OfficeId
+from shared.payloads import PROMPT_MAX_BYTES
+
+ALWAYS_PASSED = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
+
+
+def _resolved(path: Path) -> Path:
+    path = path.expanduser()
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path, or begin with ~")
+    return path.resolve()
+
+
+Folder = Annotated[Path, AfterValidator(_resolved)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Repository(_Section):
+    """Which git repository the work of an office happens in. Without `office`: of every office."""
+
+    office: str | None = None
+    path: Folder
+    workspace: Folder | None = None
+    base: str | None = None
+
+    @property
+    def worktrees(self) -> Path:
+        return self.workspace or self.path.parent / f"{self.path.name}-worktrees"
+
+
+class AgentRule(_Section):
+    """One agent that may run here. `command`: the program and its first arguments, instead of the adapter's own."""
+
+    adapter: Literal["shell"] | None = None
+    command: Annotated[list[str], Field(min_length=1)] | None = None
+    enabled: bool = True
+
+
+class Limits(_Section):
+    max_sessions: Annotated[int, Field(ge=1, le=100)] = 6
+    prompt_max_bytes: Annotated[int, Field(ge=1, le=PROMPT_MAX_BYTES)] = PROMPT_MAX_BYTES
+    run_time_s: Annotated[float, Field(ge=1, le=86_400)] = 3600
+
+
+class Policy(_Section):
+    """The whole file. Every path in it is absolute and has its symbolic links followed."""
+
+    allowed_roots: Annotated[list[Folder], Field(min_length=1)]
+    repositories: list[Repository] = Field(default_factory=list[Repository])
+    agents: dict[str, AgentRule] = Field(default_factory=dict[str, AgentRule])
+    default_agent: str | None = None
+    environment: list[str] = Field(default_factory=list[str])
+    limits: Limits = Field(default_factory=Limits)
+
+    def repository_for(self, office_id: OfficeId, office_name: str) -> Repository:
+        """The repository of an office: the one that names it, else the one that names none.
+
+        Raises:
+            PolicyForbids: there is none.
+        """
+        for repository in self.repositories:
+            if repository.office in (str(office_id), office_name):
+                return repository
+        for repository in self.repositories:
+            if repository.office is None:
+                return repository
+        raise PolicyForbids(
+            f'the policy of this machine names no repository for the office "{office_name}"',
+            advice=f'add [[repositories]] with office = "{office_name}" and a path',
+        )
+
+    def require_allowed(self, path: Path) -> Path:
+        """The path with its links followed.
+
+        Raises:
+            PolicyForbids: it lies outside every allowed root.
+        """
+        real = path.expanduser().resolve()
+        if not any(real.is_relative_to(root) for root in self.allowed_roots):
+            roots = ", ".join(str(root) for root in self.allowed_roots)
+            raise PolicyForbids(f"{real} lies outside allowed_roots ({roots}) of this machine's policy")
+        return real
+
+    def agent_named(self, name: str | None) -> tuple[str, AgentRule]:
+        """The agent that a command names, or the default one.
+
+        Raises:
+            PolicyForbids: it is not allowed here.
+        """
+        wanted = name or self.default_agent
+        if wanted is None:
+            raise PolicyForbids("the policy of this machine has no default_agent, and the command names none")
+        rule = self.agents.get(wanted)
+        if rule is None or not rule.enabled:
+            raise PolicyForbids(f'the policy of this machine does not allow the agent "{wanted}" ([agents.{wanted}])')
+        return wanted, rule
+
+    def require_prompt(self, text: str) -> None:
+        size = len(text.encode(errors="replace"))
+        if size > self.limits.prompt_max_bytes:
+            raise PolicyForbids(
+                f"the prompt is {size} bytes long; this machine's policy takes {self.limits.prompt_max_bytes}"
+                " (limits.prompt_max_bytes)"
+            )
+
+    def environment_for_agents(self, ambient: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """What agents get of this process's environment: by name, nothing else."""
+        names = {*ALWAYS_PASSED, *self.environment}
+        return {name: value for name, value in ambient.items() if name in names or name.startswith("LC_")}
+
+
+def load_policy(path: Path) -> Policy:
+    """
+    Raises:
+        InvalidPayload: the file is not there, not TOML, or says something that it may not; names the line or field.
+    """
+    try:
+        return parse_policy(path.read_text(), str(path))
+    except FileNotFoundError:
+        raise InvalidPayload(
+            f"there is no policy file {path}", advice="docs/policy.md shows one to begin with"
+        ) from None
+
+
+def parse_policy(text: str, source: str) -> Policy:
+    try:
+        content: dict[str, Any] = tomllib.loads(text)
+        policy = Policy.model_validate(content)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidPayload(f"{source}: {error}") from error
+    except ValidationError as error:
+        problems = "; ".join(f"{_place(problem['loc'])}: {problem['msg']}" for problem in error.errors())
+        raise InvalidPayload(f"{source}: {problems}") from error
+    if policy.default_agent is not None and policy.default_agent not in policy.agents:
+        raise InvalidPayload(f"{source}: default_agent: there is no [agents.{policy.default_agent}]")
+    return policy
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    place = ""
+    for part in location:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return place.removeprefix(".") or "the file"

@@ -1,0 +1,206 @@
+"""Makes sessions, gives them a fresh start, and ends them; tells the office each step of it.
+
+Which sessions there should be is the business of `pool`.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+
+from remote_client import persona
+from remote_client.agents.adapter import AgentAdapter
+from remote_client.commands import Hold
+from remote_client.office_link import OfficeLink, OfficeTerms, OpenedSession
+from remote_client.policy import Policy
+from remote_client.sessions import Session, SessionRequest
+from remote_client.terminals import FIRST_BYTE, Terminals, TerminalSpec
+from remote_client.uplink import Uplink
+from remote_client.worktrees import Worktrees
+from shared.errors import NotFound, OfficeError, PersonaNotRendered, PolicyForbids, Unavailable
+from shared.ids import ByteOffset, OfficeId, SessionId
+from shared.states import SessionStatus
+
+log = structlog.get_logger(__name__)
+
+READY_SECONDS = 15.0
+PERSONA_SECONDS = 15.0
+PERSONA_PAUSE_SECONDS = 0.5
+KILL_GRACE_SECONDS = 1.0
+
+
+class SessionMaker:
+    def __init__(
+        self,
+        link: OfficeLink,
+        terminals: Terminals,
+        policy: Policy,
+        adapters: Mapping[str, AgentAdapter],
+        uplink: Uplink,
+        on_death: Callable[[Session, str], None],
+    ) -> None:
+        self._link = link
+        self._terminals = terminals
+        self._policy = policy
+        self._adapters = adapters
+        self._uplink = uplink
+        self._on_death = on_death
+        self._worktrees: dict[tuple[Path, Path], Worktrees] = {}
+        self._office_names: dict[OfficeId, str] = {}
+
+    def set_terms(self, terms: tuple[OfficeTerms, ...]) -> None:
+        self._office_names = {office.office_id: office.name for office in terms}
+
+    def options_of(self, agent: str) -> frozenset[str]:
+        """Which of create_session's options an agent takes."""
+        adapter = self._adapters.get(agent)
+        return adapter.takes if adapter is not None else frozenset()
+
+    async def open(self, request: SessionRequest, hold: Hold | None) -> Session:
+        """A session that is ready for a prompt, in the hands of `hold`'s command or idle.
+
+        Raises:
+            OfficeError: as the step that failed says. What had been made is gone again, and the office knows why.
+        """
+        agent, _ = self._policy.agent_named(request.agent)
+        adapter = self._adapters.get(agent)
+        if adapter is None:
+            raise PolicyForbids(f'the agent "{agent}" is not to be had on this machine')
+        worktrees = self._worktrees_of(request.office_id)
+        command = hold.command if hold is not None else None
+        session_id = SessionId(uuid4())
+        opened = OpenedSession(
+            session_id, request.office_id, request.role, agent, request.pool, command.command_id if command else None,
+            command.attempt if command else None, request.task, request.cols, request.rows,
+        )  # fmt: skip
+        await self._link.open_session(opened)
+        try:
+            worktree = await worktrees.take(request.role, request.task, request.base)
+        except OfficeError as error:
+            await self._tell_failure(session_id, error.detail)
+            raise
+        session = Session(
+            session_id, request.office_id, request.role, agent, adapter, request.pool, worktrees, worktree,
+            request.cols, request.rows, held_by=command.command_id if command else None,
+        )  # fmt: skip
+        try:
+            await self._start(session, FIRST_BYTE)
+        except BaseException as error:
+            await asyncio.shield(self._abandon(session, error))
+            raise
+        return session
+
+    def _worktrees_of(self, office_id: OfficeId) -> Worktrees:
+        repository = self._policy.repository_for(office_id, self._office_names.get(office_id, ""))
+        places = (self._policy.require_allowed(repository.path), self._policy.require_allowed(repository.worktrees))
+        if places not in self._worktrees:
+            self._worktrees[places] = Worktrees(*places, repository.base)
+        return self._worktrees[places]
+
+    async def reset(self, session: Session) -> None:
+        """Nothing of what was goes along: a fresh process, and a worktree without anybody's work in it.
+
+        Raises:
+            OfficeError: it could not be done; the session has ended.
+        """
+        session.status = SessionStatus.CREATING
+        await self._link.update_session(session.session_id, SessionStatus.CREATING)
+        end = await self._stop_terminal(session)
+        try:
+            keep = session.worktree.is_pooled and await session.worktrees.is_untouched(session.worktree)
+            if keep:
+                await session.worktrees.freshen(session.worktree)
+            else:
+                old = session.worktree
+                session.worktree = await session.worktrees.take(session.role, None)
+                await session.worktrees.give_back(old)
+            session.ending = False
+            await self._start(session, end)
+        except BaseException as error:
+            await asyncio.shield(self._abandon(session, error))
+            raise
+
+    async def end(self, session: Session, reason: str) -> None:
+        """Ends every process of it. Its output, its branch and its worktree stay."""
+        await self._stop_terminal(session)
+        await session.worktrees.give_back(session.worktree)
+        await self._tell_end(session, reason)
+
+    async def _start(self, session: Session, offset: ByteOffset) -> None:
+        version = await self._inject_persona(session)
+        environment = self._policy.environment_for_agents() | dict(session.adapter.environment(session.session_id))
+        spec = TerminalSpec(
+            session.session_id, session.adapter.command(), session.worktree.path, environment,
+            session.cols, session.rows, offset,
+        )  # fmt: skip
+        info = await self._terminals.create(spec)
+        session.pid = info.pid
+        session.driver = session.adapter.drive(session.session_id, self._terminals)
+        session.follower = asyncio.create_task(self._follow(session, offset), name=f"follow {session.session_id}")
+        await session.driver.until_ready(READY_SECONDS)
+        await self._link.update_session(
+            session.session_id, SessionStatus.READY, pid=info.pid, worktree_path=str(session.worktree.path),
+            branch=session.worktree.branch, task=session.worktree.task, persona_version=version,
+        )  # fmt: skip
+        session.persona_version = version
+        session.status = SessionStatus.READY
+        session.idle_since = time.monotonic()
+
+    async def _inject_persona(self, session: Session) -> int:
+        """Returns the version of the persona that is in the worktree now."""
+        try:
+            async with asyncio.timeout(PERSONA_SECONDS):
+                while True:
+                    found = await self._link.get_persona(session.office_id, session.role)
+                    if found is None:
+                        raise NotFound(f'the office has no persona for the role "{session.role}"')
+                    if found.rendered is not None:
+                        await persona.inject(session.worktree.path, found.rendered)
+                        return found.rendered_version or found.version
+                    await asyncio.sleep(PERSONA_PAUSE_SECONDS)
+        except TimeoutError:
+            raise PersonaNotRendered(
+                f'the persona of the role "{session.role}" has not been rendered',
+                advice="is the office server running?",
+            ) from None
+
+    async def _follow(self, session: Session, offset: ByteOffset) -> None:
+        """The one reader of its terminal: the agent's driver sees every byte first, then it goes to the office."""
+        driver, terminal = session.driver, session.session_id
+        async for chunk in self._terminals.follow(terminal, offset):
+            driver.feed(chunk)
+            self._uplink.output(session.office_id, terminal, chunk)
+        exit_status = await self._terminals.wait(terminal)
+        driver.end(exit_status)
+        if not session.ending:
+            session.ending = True
+            self._on_death(session, str(exit_status))
+
+    async def _stop_terminal(self, session: Session) -> ByteOffset:
+        """Returns where its output ends."""
+        session.ending = True
+        with contextlib.suppress(NotFound):
+            await self._terminals.kill(session.session_id, KILL_GRACE_SECONDS)
+            if session.follower is not None:
+                await asyncio.wait({session.follower})
+            await self._terminals.forget(session.session_id)
+            return session.driver.position
+        return FIRST_BYTE
+
+    async def _abandon(self, session: Session, error: BaseException) -> None:
+        await self._stop_terminal(session)
+        await session.worktrees.give_back(session.worktree)
+        await self._tell_end(session, error.detail if isinstance(error, OfficeError) else "client_stopping")
+
+    async def _tell_failure(self, session_id: SessionId, reason: str) -> None:
+        with contextlib.suppress(Unavailable):
+            await self._link.update_session(session_id, SessionStatus.TERMINATED, end_reason=reason)
+
+    async def _tell_end(self, session: Session, reason: str) -> None:
+        session.status = SessionStatus.TERMINATED
+        self._uplink.session_over(session.session_id)
+        await self._tell_failure(session.session_id, reason)

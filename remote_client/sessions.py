@@ -1,0 +1,81 @@
+"""One session: an agent in its terminal, in a worktree, for a role. Its making and ending are in `session_maker`."""
+
+import time
+from asyncio import Event, Task
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import git
+from git.exc import GitError
+
+from remote_client.agents.adapter import AgentAdapter, AgentDriver
+from remote_client.worktrees import Worktree, Worktrees
+from shared.ids import CommandId, OfficeId, SessionId
+from shared.states import SessionPool, SessionStatus
+
+
+@dataclass(frozen=True)
+class SessionRequest:
+    """What a session is to be. `task` and `base` name its worktree; without a task it gets one of the pool's."""
+
+    office_id: OfficeId
+    role: str
+    agent: str | None = None
+    task: str | None = None
+    base: str | None = None
+    cols: int = 120
+    rows: int = 40
+    pool: SessionPool = SessionPool.COLD
+
+
+@dataclass(eq=False)
+class Session:
+    session_id: SessionId
+    office_id: OfficeId
+    role: str
+    agent: str
+    adapter: AgentAdapter
+    pool: SessionPool
+    worktrees: Worktrees
+    worktree: Worktree
+    cols: int
+    rows: int
+    status: SessionStatus = SessionStatus.CREATING
+    held_by: CommandId | None = None
+    """The command in whose hands it is; None while it is idle in the pool, or on its way back there."""
+    ending: bool = False
+    """Its terminal is being ended on purpose."""
+    pid: int = 0
+    persona_version: int | None = None
+    idle_since: float = field(default_factory=time.monotonic)
+    _driver: AgentDriver | None = None
+    follower: Task[None] | None = None
+    settled: Event = field(default_factory=Event)
+    """Set while no turn runs, and `status` is true."""
+
+    def __post_init__(self) -> None:
+        self.settled.set()
+
+    @property
+    def driver(self) -> AgentDriver:
+        assert self._driver is not None  # noqa: S101  a session is given out only with an agent in it
+        return self._driver
+
+    @driver.setter
+    def driver(self, driver: AgentDriver) -> None:
+        self._driver = driver
+
+    @property
+    def is_idle(self) -> bool:
+        return self.status is SessionStatus.READY and self.held_by is None and not self.ending
+
+    def head(self) -> str | None:
+        """The commit that is checked out; read from files, without starting git."""
+        return head_of(self.worktree.path)
+
+
+def head_of(worktree: Path) -> str | None:
+    try:
+        return git.Repo(worktree).head.commit.hexsha
+    except (ValueError, OSError, GitError):
+        return None

@@ -1,0 +1,133 @@
+"""One prompt in one session, from the journal entry before its first byte to the result with its evidence."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import git
+from git.exc import GitError
+
+from remote_client.agents.adapter import Evidence, TurnEnd, Typing
+from remote_client.commands import Completion, Hold
+from remote_client.journal import Journal
+from remote_client.office_link import TypedStep
+from remote_client.sessions import Session
+from remote_client.uplink import Uplink
+from shared.ids import ByteOffset, TurnId
+from shared.payloads import TurnResult
+from shared.states import SessionStatus, TurnOutcome
+
+COMMITS_KEPT = 100
+
+
+class Turns:
+    def __init__(self, journal: Journal, uplink: Uplink) -> None:
+        self._journal = journal
+        self._uplink = uplink
+
+    async def run(self, session: Session, hold: Hold, text: str, timeout_seconds: float) -> Completion:
+        """
+        Raises:
+            Fenced: the lease ran out before anything was typed.
+            SessionFailed: the agent cannot take a prompt.
+        """
+        command = hold.command
+        turn_id = TurnId(uuid4())
+        head_before = session.head()
+        began = time.monotonic()
+        start = ByteOffset(session.driver.position)
+
+        def before() -> None:
+            hold.check()
+            session.settled.clear()
+            self._journal.typing(command)
+
+        def after(offset: ByteOffset) -> None:
+            nonlocal start, began
+            hold.mark_typed()
+            began, start = time.monotonic(), offset
+            session.status = SessionStatus.EXECUTING
+            self._journal.typed(command)
+            step = TypedStep(
+                command.command_id,
+                command.attempt,
+                hold.typed_at or datetime.now(UTC),
+                session.session_id,
+                turn_id,
+                offset,
+            )
+            self._uplink.typed(step)
+
+        try:
+            ended = await session.driver.run_prompt(text, timeout_seconds, Typing(before, after))
+            duration = time.monotonic() - began
+            commits, git_evidence = await _commits_since(session, head_before)
+            session.status = _status_after(ended)
+        finally:
+            session.settled.set()
+        result = TurnResult(
+            session_id=session.session_id,
+            turn_id=turn_id,
+            outcome=ended.outcome,
+            marker=ended.marker,
+            evidence=ended.evidence + git_evidence,
+            output_start=start,
+            output_end=ended.end,
+            commits=commits,
+            pull_requests=ended.pull_requests,
+            duration_s=round(duration, 4),
+        )
+        done = ended.outcome is TurnOutcome.DONE
+        return Completion(
+            success=done,
+            result=result.model_dump(mode="json", exclude_none=True),
+            error_code=None if done else f"turn_{ended.outcome}",
+            error=None if done else _in_words(ended),
+            session_status=session.status,
+            typed_at=hold.typed_at,
+        )
+
+
+def _status_after(ended: TurnEnd) -> SessionStatus:
+    if not ended.alive:
+        return SessionStatus.TERMINATED
+    if ended.outcome in (TurnOutcome.WAITING_INPUT, TurnOutcome.NEEDS_PERMISSION):
+        return SessionStatus(ended.outcome.value)
+    return SessionStatus.READY
+
+
+async def _commits_since(session: Session, before: str | None) -> tuple[list[str], list[Evidence]]:
+    """Commits that are new on the branch since the turn began, oldest first."""
+    now = session.head()
+    if now is None or now == before:
+        return [], []
+    commits = await asyncio.to_thread(_new_commits, session, before, now)
+    return commits, [{"kind": "git", "head_before": before, "head_after": now, "commits": len(commits)}]
+
+
+def _new_commits(session: Session, before: str | None, now: str) -> list[str]:
+    span = f"{before}..{now}" if before else now
+    try:
+        found = git.Repo(session.worktree.path).git.rev_list("--reverse", f"--max-count={COMMITS_KEPT}", span)
+    except GitError:
+        return []
+    return str(found).split()
+
+
+def _in_words(ended: TurnEnd) -> str:
+    last = ended.evidence[-1] if ended.evidence else {}
+    if ended.outcome is TurnOutcome.INTERRUPTED:
+        timed_out = any(one["kind"] == "timeout" for one in ended.evidence)
+        return "the time for the prompt ran out; it was interrupted" if timed_out else "the prompt was interrupted"
+    if last.get("kind") == "exit":
+        return f"the agent ended ({_end_of(last)}) without saying that it is done"
+    if last.get("prompt") == "continuation":
+        return "the agent waits for the rest of an unfinished prompt"
+    if ended.outcome is TurnOutcome.ERROR:
+        return f"it failed with status {last.get('status')}"
+    return "it stopped and did not say that it is done"
+
+
+def _end_of(evidence: Evidence) -> str:
+    return f"signal {evidence['signal']}" if "signal" in evidence else f"status {evidence.get('status')}"

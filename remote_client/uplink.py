@@ -1,0 +1,198 @@
+"""Sends what terminals put out, and how prompts get on, in batches: one in flight, bounded memory, nobody ever waits.
+
+A batch that was sent twice changes nothing. What had to be dropped while the office was away is told as an event.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from remote_client.office_link import Happening, OfficeLink, OutputChunk, TypedStep
+from remote_client.terminals import Chunk
+from remote_client.utf8 import complete_length
+from shared.errors import Fenced, Refused, Unauthenticated, Unavailable
+from shared.ids import ByteOffset, CommandId, OfficeId, SessionId
+
+log = structlog.get_logger(__name__)
+
+CHUNK_BYTES = 32_768
+EVENTS_KEPT = 1000
+STEPS_KEPT = 1000
+
+
+@dataclass
+class _Stream:
+    """What one terminal put out and the office has not got yet."""
+
+    office_id: OfficeId
+    start: ByteOffset
+    data: bytearray = field(default_factory=bytearray)
+    over: bool = False
+
+
+class Uplink:
+    def __init__(self, link: OfficeLink, seconds: float, batch_bytes: int, memory_bytes: int) -> None:
+        self._link = link
+        self._seconds = seconds
+        self._batch_bytes = batch_bytes
+        self._memory_bytes = memory_bytes
+        self._streams: dict[SessionId, _Stream] = {}
+        self._waiting_bytes = 0
+        self._steps: dict[CommandId, TypedStep] = {}
+        self._events: deque[Happening] = deque(maxlen=EVENTS_KEPT)
+        self._something = asyncio.Event()
+        self._now = asyncio.Event()
+        self._sending = asyncio.Lock()
+
+    # What the rest of the client tells; nothing here waits -----------------------------------------------------------
+
+    def output(self, office_id: OfficeId, session_id: SessionId, chunk: Chunk) -> None:
+        stream = self._streams.get(session_id)
+        if stream is None:
+            stream = self._streams[session_id] = _Stream(office_id, chunk.start)
+        expected = ByteOffset(stream.start + len(stream.data))
+        if chunk.start != expected:
+            self._gap(session_id, stream, expected, chunk.start)
+        stream.data += chunk.data
+        self._waiting_bytes += len(chunk.data)
+        if self._waiting_bytes > self._memory_bytes:
+            self._drop_oldest()
+        self._something.set()
+        if self._waiting_bytes >= self._batch_bytes:
+            self._now.set()
+
+    def session_over(self, session_id: SessionId) -> None:
+        """No more output will come: what is left of a cut character is sent too."""
+        if session_id in self._streams:
+            self._streams[session_id].over = True
+            self._something.set()
+
+    def typed(self, step: TypedStep) -> None:
+        if len(self._steps) < STEPS_KEPT:
+            self._steps[step.command_id] = step
+            self._something.set()
+
+    def forget_step(self, command_id: CommandId) -> None:
+        """The command is finished; its result tells the rest."""
+        self._steps.pop(command_id, None)
+
+    def event(self, event: Happening) -> None:
+        self._events.append(event)
+        self._something.set()
+
+    def hurry(self) -> None:
+        self._now.set()
+
+    def _drop_oldest(self) -> None:
+        """Halves the fullest stream."""
+        session_id, stream = max(self._streams.items(), key=lambda item: len(item[1].data))
+        dropped = len(stream.data) // 2
+        begin = stream.start
+        del stream.data[:dropped]
+        stream.start = ByteOffset(begin + dropped)
+        self._waiting_bytes -= dropped
+        self._tell_gap(session_id, stream.office_id, begin, stream.start)
+
+    def _gap(self, session_id: SessionId, stream: _Stream, begin: ByteOffset, end: ByteOffset) -> None:
+        self._waiting_bytes -= len(stream.data)
+        self._tell_gap(session_id, stream.office_id, stream.start, end)
+        log.warning("output skipped", session_id=str(session_id), expected=begin, got=end)
+        stream.data.clear()
+        stream.start = end
+
+    def _tell_gap(self, session_id: SessionId, office_id: OfficeId, begin: ByteOffset, end: ByteOffset) -> None:
+        detail: dict[str, Any] = {"from": begin, "to": end}
+        self.event(Happening(office_id, "output_gap", detail, datetime.now(UTC), session_id))
+
+    # Sending --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """
+        Raises:
+            Fenced: a newer process of this client has taken over.
+        """
+        while True:
+            await self._something.wait()
+            try:
+                async with asyncio.timeout(self._seconds):
+                    await self._now.wait()
+            except TimeoutError:
+                pass
+            self._something.clear()
+            self._now.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Sends all that waits."""
+        async with self._sending:
+            await self._send_steps()
+            while chunks := self._next_chunks():
+                await self._persist(lambda chunks=chunks: self._link.append_output(chunks), "output")
+                self._sent(chunks)
+            if self._events:
+                events = [self._events.popleft() for _ in range(min(len(self._events), 100))]
+                await self._persist(lambda: self._link.record_events(events), "events")
+
+    async def flush_step(self, command_id: CommandId) -> None:
+        """Sends the step of one command now, if it waits still."""
+        if command_id in self._steps:
+            async with self._sending:
+                await self._send_steps()
+
+    async def _send_steps(self) -> None:
+        # Steps of commands that finish meanwhile are taken out here, and by `forget_step`.
+        if steps := list(self._steps.values()):
+            self._steps.clear()
+            await self._persist(lambda: self._link.record_progress(steps), "progress")
+
+    def _next_chunks(self) -> list[OutputChunk]:
+        # Here is the one place that all output passes on its way out of the machine: redaction belongs here.
+        chunks: list[OutputChunk] = []
+        room = self._batch_bytes
+        for session_id, stream in self._streams.items():
+            place = 0
+            while room > 0 and place < len(stream.data):
+                piece = bytes(stream.data[place : place + min(CHUNK_BYTES, max(room, 4))])
+                at_end = place + len(piece) == len(stream.data)
+                length = len(piece) if stream.over and at_end else complete_length(piece)
+                if length == 0:
+                    break
+                text = piece[:length].decode(errors="replace").replace("\x00", "\ufffd")
+                begin = stream.start + place
+                chunks.append(OutputChunk(session_id, ByteOffset(begin), ByteOffset(begin + length), text))
+                place += length
+                room -= length
+        return chunks
+
+    def _sent(self, chunks: list[OutputChunk]) -> None:
+        for chunk in chunks:
+            stream = self._streams[chunk.session_id]
+            # Some of it may have been dropped while it was on its way.
+            length = chunk.end - stream.start
+            if length > 0:
+                del stream.data[:length]
+                stream.start = chunk.end
+                self._waiting_bytes -= length
+            if stream.over and not stream.data:
+                del self._streams[chunk.session_id]
+
+    async def _persist(self, send: Callable[[], Awaitable[None]], what: str) -> None:
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_random_exponential(multiplier=0.2, max=10),
+            reraise=True,
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    await send()
+        except (Fenced, Unauthenticated):
+            raise
+        except Refused as error:
+            log.error("the office refused a batch", what=what, error=error.detail)

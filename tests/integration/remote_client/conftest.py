@@ -1,0 +1,65 @@
+"""Remote clients before a real gateway, a real PostgreSQL, real git and real terminals.
+
+All tests share one project, on one event loop; each has an office, a machine and a repository of its own.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.remote_client.office import Machine, Office, git
+from tests.support.embedded import EmbeddedPostgres, embedded_postgres
+from tests.support.gateway import Project, running_project
+
+__all__ = ["embedded_postgres"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One event loop for the project and all that use it."""
+    for item in items:
+        if Path(item.fspath).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def project(embedded_postgres: EmbeddedPostgres) -> AsyncIterator[Project]:
+    async with running_project(embedded_postgres) as project:
+        yield project
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def office(project: Project) -> AsyncIterator[Office]:
+    """An office with rendered personas and no warm roles."""
+    async with Office.founded(project) as office:
+        yield office
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    path = tmp_path / "repo"
+    git("init", "--quiet", "--initial-branch=main", str(path))
+    git("-C", str(path), "config", "user.name", "Tester")
+    git("-C", str(path), "config", "user.email", "tester@example.invalid")
+    (path / "README.md").write_text("hello\n")
+    git("-C", str(path), "add", ".")
+    git("-C", str(path), "commit", "--quiet", "-m", "first")
+    return path
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def machine(office: Office, repository: Path, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Machine]]]:
+    """Makes machines that have joined the office; every client still running is stopped in the end."""
+    made: list[Machine] = []
+
+    async def make(name: str = "laptop", **wishes: object) -> Machine:
+        one = await office.enrol(name, tmp_path / name, repository, **wishes)
+        made.append(one)
+        return one
+
+    try:
+        yield make
+    finally:
+        for one in made:
+            await one.stop()
