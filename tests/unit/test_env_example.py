@@ -28,7 +28,8 @@ def variables(settings: type[BaseSettings]) -> dict[str, object]:
 def listed() -> dict[str, str]:
     """What the example sets (`NAME=value`) and what it shows commented out with its default (`# NAME=value`)."""
     lines = EXAMPLE.read_text().splitlines()
-    return dict(found.groups() for line in lines if (found := re.fullmatch(r"(?:# )?([A-Z][A-Z0-9_]+)=(.*)", line)))
+    found = [re.fullmatch(r"(?:# )?([A-Z][A-Z0-9_]+)=(.*)", line) for line in lines]
+    return {match[1]: match[2] for match in found if match}
 
 
 def test_the_example_lists_every_setting_and_no_other():
