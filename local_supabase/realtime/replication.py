@@ -19,7 +19,12 @@ from psycopg import pq, sql
 from local_supabase.realtime.pgoutput import Decoder, RowChange
 
 PUBLICATIONS = ("supabase_realtime", "supabase_realtime_messages_publication")
-FEEDBACK_SECONDS = 5.0
+FEEDBACK_SECONDS = (0.002, 0.01, 0.05, 0.25, 1.0)
+"""Pauses between reports to the server, from the last change on; the last one goes on for ever.
+
+A walsender of PostgreSQL 16 and later misses a commit that falls between its look at the log and its going to
+sleep, and then sleeps until something else happens. A report is something: it wakes it up to look again.
+"""
 BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 CLOSE_SECONDS = 2.0
 _POSTGRES_EPOCH = 946_684_800
@@ -84,39 +89,37 @@ class ReplicationStream:
             await connection.close()
 
     async def _stream(self, connection: Connection) -> None:
-        decoder = Decoder()
-        pgconn, burst, feedback_at = connection.pgconn, 0, 0.0
+        decoder, pgconn = Decoder(), connection.pgconn
+        burst = reports = 0
         while True:
             size, data = pgconn.get_copy_data(1)
-            now = time.monotonic()
-            if now >= feedback_at:
-                await self._feed_back(connection)
-                feedback_at = now + FEEDBACK_SECONDS
+            if size < 0:
+                raise StreamEnded
             if size > 0:
                 if self._take(bytes(data), decoder):
-                    feedback_at = 0.0
+                    reports = 0
                 burst += 1
                 if burst % _BURST == 0:
+                    await self._report(connection)
                     await asyncio.sleep(0)
-            elif size == 0:
-                await _until_ready(connection, FEEDBACK_SECONDS)
-                pgconn.consume_input()
-            else:
-                raise StreamEnded
+                continue
+            pause = FEEDBACK_SECONDS[min(reports, len(FEEDBACK_SECONDS) - 1)]
+            if not await _readable(connection, pause):
+                await self._report(connection)
+                reports += 1
+            pgconn.consume_input()
 
     def _take(self, message: bytes, decoder: Decoder) -> bool:
-        """Handles one message of the stream. True when the server wants an answer at once."""
+        """Handles one message of the stream. True for one that is a change, or asks for a report at once."""
         if message[:1] == b"w":
             change = decoder.decode(message[25:])
             if change is not None:
                 self._on_change(change)
+        if message[:1] == b"w" or not decoder.in_transaction:
             self._received = max(self._received, struct.unpack_from(">Q", message, 1)[0])
-            return False
-        if not decoder.in_transaction:
-            self._received = max(self._received, struct.unpack_from(">Q", message, 1)[0])
-        return message[17] == 1
+        return message[:1] == b"w" or message[17] == 1
 
-    async def _feed_back(self, connection: Connection) -> None:
+    async def _report(self, connection: Connection) -> None:
         """Tells the server what may be forgotten. Everything is handled as it arrives: written is flushed."""
         clock = int((time.time() - _POSTGRES_EPOCH) * 1_000_000)
         at = self._received
@@ -140,7 +143,7 @@ async def _stop(connection: Connection, slot: str) -> None:
             connection.pgconn.put_copy_end()
             await _flush(connection)
             while connection.pgconn.get_copy_data(1)[0] >= 0:
-                await _until_ready(connection, CLOSE_SECONDS)
+                await _readable(connection, CLOSE_SECONDS)
                 connection.pgconn.consume_input()
             while await _result(connection) is not None:
                 pass
@@ -150,7 +153,7 @@ async def _stop(connection: Connection, slot: str) -> None:
 async def _result(connection: Connection) -> "pq.abc.PGresult | None":
     await _flush(connection)
     while connection.pgconn.is_busy():
-        await _until_ready(connection, CLOSE_SECONDS)
+        await _readable(connection, CLOSE_SECONDS)
         connection.pgconn.consume_input()
     return connection.pgconn.get_result()
 
@@ -158,28 +161,28 @@ async def _result(connection: Connection) -> "pq.abc.PGresult | None":
 async def _flush(connection: Connection) -> None:
     loop = asyncio.get_running_loop()
     while connection.pgconn.flush():
-        writable = loop.create_future()
-        loop.add_writer(connection.pgconn.socket, _resolve, writable)
+        writable: asyncio.Future[bool] = loop.create_future()
+        loop.add_writer(connection.pgconn.socket, _resolve, writable, True)
         try:
             await writable
         finally:
             loop.remove_writer(connection.pgconn.socket)
 
 
-async def _until_ready(connection: Connection, seconds: float) -> None:
-    """Waits until there is something to read, or for `seconds`."""
+async def _readable(connection: Connection, seconds: float) -> bool:
+    """Waits until there is something to read: True; or for `seconds`: False."""
     loop = asyncio.get_running_loop()
     socket = connection.pgconn.socket
-    readable = loop.create_future()
-    loop.add_reader(socket, _resolve, readable)
-    timer = loop.call_later(seconds, _resolve, readable)
+    readable: asyncio.Future[bool] = loop.create_future()
+    loop.add_reader(socket, _resolve, readable, True)
+    timer = loop.call_later(seconds, _resolve, readable, False)
     try:
-        await readable
+        return await readable
     finally:
         timer.cancel()
         loop.remove_reader(socket)
 
 
-def _resolve(future: "asyncio.Future[None]") -> None:
+def _resolve(future: "asyncio.Future[bool]", result: bool) -> None:
     if not future.done():
-        future.set_result(None)
+        future.set_result(result)
