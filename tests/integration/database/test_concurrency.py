@@ -164,10 +164,12 @@ async def test_a_write_that_an_older_process_begins_while_the_newer_one_register
     newer = await crowd.at_its_own_connection(client)
     async with begun(newer):
         await newer.register()
-        writing = asyncio.create_task(client.open_session(office))
+        opening = {"p_session": uuid.uuid4(), "p_office": office, "p_role": "BE", "p_agent": "shell", "p_pool": "warm"}
+        writing = asyncio.create_task(client.call("open_session", **opening))
         await blocked(crowd.world, client)
     with refused("SO001", "another process"):
         await writing
+    assert await crowd.world.owner.value("select count(*) from agent_sessions") == 0
 
 
 async def test_what_a_client_is_taking_over_is_not_rescued_at_the_same_moment(crowd: Crowd) -> None:
@@ -207,6 +209,21 @@ async def test_of_a_rescue_and_a_completion_at_once_only_one_counts(crowd: Crowd
     assert counted["completed"] == completed
     assert counted["completed"] + counted["lost"] == 20
     assert await crowd.world.owner.value("select count(*) from agent_command_results") == 20
+
+
+async def test_output_of_the_same_sessions_over_two_connections_does_not_wait_in_a_circle(crowd: Crowd) -> None:
+    office = await crowd.world.office()
+    client = await crowd.client(office)
+    twin = await crowd.at_its_own_connection(client)
+    sessions = [await client.open_session(office) for _ in range(20)]
+
+    async def append(caller: Client, order: list[UUID]) -> None:
+        for place in range(20):
+            chunks = [{"session_id": str(session), "start": place, "end": place + 1, "text": "x"} for session in order]
+            await caller.call("append_output", p_chunks=chunks)
+
+    await asyncio.gather(append(client, sessions), append(twin, sessions[::-1]))
+    assert await crowd.world.owner.value("select count(*) from session_output") == 20 * 20
 
 
 ROUNDS = 30
