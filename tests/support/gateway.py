@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 
+import httpx
+
 from local_supabase.database import Database
 from local_supabase.gateway import listen, running_gateway
 from local_supabase.keys import Keys
@@ -23,6 +25,8 @@ class Project:
     url: str
     keys: Keys
     database: Database
+    http: httpx.AsyncClient
+    """Shared by all: making one takes longer than a request."""
     _clients: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def anon(self) -> AsyncClient:
@@ -40,7 +44,9 @@ class Project:
     async def client(self, key: str, *, token: str | None = None) -> AsyncClient:
         """The official client with `key`, and the bearer `token` if it is another."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        options = AsyncClientOptions(auto_refresh_token=False, persist_session=False, headers=headers)
+        options = AsyncClientOptions(
+            auto_refresh_token=False, persist_session=False, headers=headers, httpx_client=self.http
+        )
         client = await acreate_client(self.url, key, options)
         self._clients.push_async_callback(_close, client)
         return client
@@ -56,8 +62,11 @@ async def running_project(
     """A gateway in this event loop, on a fresh database of `server`."""
     async with server.fresh_database(migrated=migrated) as database:
         with closing(listen(port)) as listener:
-            async with running_gateway(database, server.keys, listener, token_seconds=token_seconds) as url:
-                project = Project(url, server.keys, database)
+            async with (
+                running_gateway(database, server.keys, listener, token_seconds=token_seconds) as url,
+                httpx.AsyncClient(timeout=30) as http,
+            ):
+                project = Project(url, server.keys, database, http)
                 try:
                     yield project
                 finally:
@@ -67,5 +76,3 @@ async def running_project(
 async def _close(client: AsyncClient) -> None:
     await client.remove_all_channels()
     await client.realtime.close()
-    await client.postgrest.aclose()
-    await client.auth.close()

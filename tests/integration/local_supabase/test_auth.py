@@ -211,8 +211,7 @@ async def test_a_token_that_ran_out_is_refused_by_rest_and_renewed_by_a_refresh(
         await make_ann(await project.service_role())
         tokens = await session(project)
         headers = {"apikey": project.keys.publishable_key, "Authorization": f"Bearer {tokens['access_token']}"}
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(f"{project.url}/rest/v1/anything", headers=headers)
+        answer = await project.http.get(f"{project.url}/rest/v1/anything", headers=headers)
         assert (answer.status_code, answer.json()["code"], answer.json()["message"]) == (401, "PGRST303", "JWT expired")
         assert (await refresh(project, tokens["refresh_token"])).status_code == 200
 
@@ -243,8 +242,7 @@ async def ask(
 ) -> httpx.Response:  # fmt: skip
     key = project.keys.publishable_key
     headers = {"apikey": key, "Authorization": f"Bearer {token or key}", **(headers or {})}
-    async with httpx.AsyncClient(base_url=f"{project.url}/auth/v1") as client:
-        return await client.request(method, path, headers=headers, **options)
+    return await project.http.request(method, f"{project.url}/auth/v1{path}", headers=headers, **options)
 
 
 async def rewind(project: Project, statement: str) -> None:

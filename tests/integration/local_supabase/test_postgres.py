@@ -101,7 +101,7 @@ async def test_it_comes_back_on_the_same_port_when_it_is_killed(folder: Path) ->
         os.kill(pid, signal.SIGKILL)
         await end_of(pid)
         async with asyncio.timeout(20):
-            while await asked_or_gone(server) != 42:
+            while await asked_or_gone(server) != 42:  # noqa: ASYNC110 - it tells nobody when it is back
                 await asyncio.sleep(0.02)
         assert server.pid != pid
         assert server.port == port

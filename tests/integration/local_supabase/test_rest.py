@@ -1,5 +1,6 @@
 """`/rest/v1` through the unmodified official client: every feature, and every error as PostgREST words it."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -94,8 +95,7 @@ async def as_owner(project: Project, statement: str) -> None:
 async def raw(project: Project, method: str, path: str, *, key: str | None = None, **options: Any) -> httpx.Response:
     key = key or project.keys.service_role_key
     headers = {"apikey": key, "Authorization": f"Bearer {key}", **options.pop("headers", {})}
-    async with httpx.AsyncClient(base_url=f"{project.url}/rest/v1") as client:
-        return await client.request(method, path, headers=headers, **options)
+    return await project.http.request(method, f"{project.url}/rest/v1{path}", headers=headers, **options)
 
 
 def names(rows: Any) -> list[str]:
@@ -404,8 +404,7 @@ async def test_tokens_that_cannot_be_trusted_are_refused(project: Project) -> No
     assert (await refused(forged.table("people").select("*"))).code == "PGRST301"
     unknown_key = await raw(project, "GET", "/people", key="not-a-key")
     assert (unknown_key.status_code, unknown_key.json()["message"]) == (401, "Invalid API key")
-    async with httpx.AsyncClient() as client:
-        nothing = await client.get(f"{project.url}/rest/v1/people")
+    nothing = await project.http.get(f"{project.url}/rest/v1/people")
     assert (nothing.status_code, nothing.json()["message"]) == (401, "No API key found in request")
 
 
@@ -427,6 +426,22 @@ async def test_policies_decide_by_the_token_of_the_user(project: Project) -> Non
     error = await refused(bob.table("owned").insert({"body": "x", "owner": str(uuid.uuid4())}))
     assert error.code == "42501"
     assert len((await service.table("owned").select("*").execute()).data) == 1
+
+
+async def test_requests_at_the_same_time_never_see_each_others_role_or_rows(project: Project) -> None:
+    service: Any = await project.service_role()
+    anon: Any = await project.anon()
+
+    async def one(number: int) -> None:
+        client, role = (service, "service_role") if number % 2 else (anon, "anon")
+        assert (await client.rpc("who", {}).execute()).data["user"] == role
+        assert (await client.rpc("add", {"a": number}).execute()).data == number + 10
+        if number % 5 == 0:
+            assert (await refused(client.rpc("fail", {"state": "P0001", "message": str(number)}))).message == str(
+                number
+            )
+
+    await asyncio.gather(*(one(number) for number in range(100)))
 
 
 async def test_a_table_made_or_changed_while_serving_is_known_at_once(project: Project, service: Any) -> None:

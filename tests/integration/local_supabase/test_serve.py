@@ -119,7 +119,7 @@ async def test_it_can_be_stopped_before_it_is_ready(folder: Path, supabase: Path
     (supabase / "migrations" / "2_slow.sql").write_text("select pg_sleep(60);")
     async with started(folder, supabase) as process:
         async with asyncio.timeout(30):
-            while not (folder / "postgres.log").exists():
+            while not (folder / "postgres.log").exists():  # noqa: ASYNC110 - a file tells nobody when it comes
                 await asyncio.sleep(0.02)
         code, _ = await stopped(process)
     assert code == 0
