@@ -211,7 +211,7 @@ async def test_of_a_rescue_and_a_completion_at_once_only_one_counts(crowd: Crowd
     assert await crowd.world.owner.value("select count(*) from agent_command_results") == 20
 
 
-async def test_output_of_the_same_sessions_over_two_connections_does_not_wait_in_a_circle(crowd: Crowd) -> None:
+async def test_output_that_two_connections_tell_at_once_stands_once(crowd: Crowd) -> None:
     office = await crowd.world.office()
     client = await crowd.client(office)
     twin = await crowd.at_its_own_connection(client)
