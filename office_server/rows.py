@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from shared.ids import Attempt, ByteOffset, ClientId, CommandId, OfficeId, PersonaId, SessionId
 from shared.states import CommandStatus, CommandType, MemberRole, SessionPool, SessionStatus
@@ -90,6 +90,10 @@ class Command(Row):
     finished_at: datetime | None
 
 
+class TurnStart(Row):
+    output_start: ByteOffset | None
+
+
 class Result(Row):
     command_id: CommandId
     attempt: Attempt
@@ -123,6 +127,11 @@ class Session(Row):
     last_activity_at: datetime
     ended_at: datetime | None
     end_reason: str | None
+
+    @computed_field(description="the same as `id`, as commands and results call it")
+    @property
+    def session_id(self) -> SessionId:
+        return self.id
 
 
 class OutputChunk(Row):

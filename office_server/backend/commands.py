@@ -3,9 +3,9 @@
 from typing import Any
 
 from office_server.backend.connection import Connection
-from office_server.rows import Command, Result
+from office_server.rows import Command, Result, TurnStart
 from shared.errors import NotFound
-from shared.ids import CommandId, OfficeId, SessionId
+from shared.ids import ByteOffset, CommandId, OfficeId, SessionId
 from shared.states import CommandStatus, CommandType
 
 
@@ -56,6 +56,12 @@ class Commands:
         """One per finished attempt, in their order."""
         query = self._connection.table("agent_command_results").select(Result.columns())
         return await self._connection.read(query.eq("command_id", str(command)).order("attempt"), Result)
+
+    async def output_start(self, command: CommandId) -> ByteOffset | None:
+        """Where in its session's output the command's turn begins; None before anything was typed."""
+        query = self._connection.table("session_turns").select(TurnStart.columns()).eq("command_id", str(command))
+        found = await self._connection.read(query.order("started_at", desc=True).limit(1), TurnStart)
+        return found[0].output_start if found else None
 
     async def withdraw(self, command: CommandId) -> CommandStatus:
         """Raises Conflict when somebody has taken it."""

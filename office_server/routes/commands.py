@@ -13,7 +13,7 @@ from office_server.routes.answers import Accepted, IdempotencyKey, Wait
 from office_server.rows import Command, Result
 from office_server.services import Services, ServicesDep
 from office_server.waiting import Waiting
-from shared.ids import ClientId, CommandId, SessionId
+from shared.ids import ByteOffset, ClientId, CommandId, SessionId
 from shared.states import CommandStatus, CommandType
 
 router = APIRouter(prefix="/api/offices/{office_id}/commands", tags=["commands"])
@@ -45,6 +45,7 @@ class CommandDetail(Command):
     error_code: str | None
     error: str | None
     results: list[Result] = Field(description="one per finished attempt")
+    output_start: ByteOffset | None = Field(description="where its turn begins in the output; null: not typed yet")
     waiting: Waiting | None = Field(description="null: nothing holds it back")
 
 
@@ -100,7 +101,8 @@ async def list_commands(
 async def get_command(access: Viewer, services: ServicesDep, command_id: CommandId, wait: Wait = None) -> CommandDetail:
     """One command. With `wait`, answers once it is final, or as it is when the wait ran out."""
     seen = await services.results.wait(access.office.id, command_id, wait or 0)
-    return _detail(seen, await _waiting(services, seen.command))
+    start = await services.backend.commands.output_start(command_id) if seen.command.claimed_at else None
+    return _detail(seen, start, await _waiting(services, seen.command))
 
 
 @router.post("/{command_id}/cancel")
@@ -116,7 +118,7 @@ async def _waiting(services: Services, command: Command) -> Waiting | None:
     return waiting.in_words(await services.backend.commands.waiting_reason(command.id))
 
 
-def _detail(seen: Seen, why: Waiting | None) -> CommandDetail:
+def _detail(seen: Seen, output_start: ByteOffset | None, why: Waiting | None) -> CommandDetail:
     result = seen.result
     return CommandDetail(
         **dict(seen.command),
@@ -125,5 +127,6 @@ def _detail(seen: Seen, why: Waiting | None) -> CommandDetail:
         error_code=result.error_code if result else None,
         error=result.error if result else None,
         results=seen.results,
+        output_start=output_start,
         waiting=why,
     )
