@@ -17,7 +17,7 @@ from shared.channels import COMMAND_EVENT, events_topic
 from shared.ids import CommandId, OfficeId
 
 _SHORTEST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 10.0
+_LONGEST_PAUSE_SECONDS = 4.0
 _STEADY_SECONDS = 30.0
 _MOST_CHANNELS = 90  # Supabase allows 100 on a connection; waits in further offices go by polling
 _PRIVATE: RealtimeChannelOptions = {

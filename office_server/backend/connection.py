@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 _DOWN = ("08", "53", "57", "PGRST00")  # connection lost, out of resources, shutting down or out of time, no database
 _UNKNOWN_THING = ("PGRST202", "PGRST205", "42P01", "42883", "42703")
-_BAD_VALUE = ("22001", "22003", "22007", "22008", "22021")
+_BAD_VALUE = "22"  # the class of data exceptions
 
 
 class MigrationsMissing(Unavailable):
@@ -113,7 +113,7 @@ def error_for(code: str | None, message: str | None, hint: str | None) -> Office
     code = code or ""
     if known := BY_SQLSTATE.get(code):
         return known(message, advice=hint)
-    if code in _BAD_VALUE:
+    if code.startswith(_BAD_VALUE):
         return InvalidPayload(message, advice=hint)
     if code in _UNKNOWN_THING:
         return MigrationsMissing(message, advice="apply supabase/migrations to this project")

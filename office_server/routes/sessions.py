@@ -1,12 +1,11 @@
 """Sessions: terminals in which agents work. Each change is one command, waited for unless told otherwise."""
 
 import asyncio
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from office_server.access import Access, Operator, Viewer
 from office_server.asking import Wish
@@ -83,7 +82,7 @@ async def list_sessions(
     services: ServicesDep,
     status: Annotated[list[SessionStatus] | None, Query()] = None,
     role: Annotated[str | None, Query(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")] = None,
-    before: datetime | None = None,
+    before: AwareDatetime | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> SessionList:
     """Newest first; `before`: only those created before."""

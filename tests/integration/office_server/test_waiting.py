@@ -40,6 +40,19 @@ async def test_a_result_is_heard_of_over_realtime(
         assert time.monotonic() - started < 10, "nothing but a hint could have ended this wait"
 
 
+async def test_a_hint_that_makes_no_sense_silences_nothing(
+    project: Project, office_id: str, new_token: TokenMaker, machine: Machine
+):
+    settings = project.settings(poll_seconds=NEVER)
+    async with running_server(settings) as url, caller(url, office_id, await new_token()) as api:
+        await until_realtime_is_live(api)
+        for payload in ("{}", '{"command_id": null}', '{"command_id": "x"}', '{"command_id": [1]}'):
+            topic = f"office:{office_id}:events"
+            await project.sql("select realtime.send(%s::jsonb, 'command', %s, true)", payload, topic)
+        answer = await api.post("/prompts", PROMPT, wait=20)
+        assert answer.json()["success"] is True
+
+
 async def test_without_realtime_results_are_found_by_polling(
     project: Project, office_id: str, new_token: TokenMaker, machine: Machine
 ):

@@ -73,7 +73,7 @@ def test_each_code_of_the_database_becomes_its_error(code: str):
     ("code", "kind"),
     [
         ("57P01", BackendDown), ("53300", BackendDown), ("503", BackendDown), ("PGRST001", BackendDown),
-        ("401", BackendDown), ("PGRST205", MigrationsMissing), ("22021", InvalidPayload),
+        ("401", BackendDown), ("PGRST205", MigrationsMissing), ("22021", InvalidPayload), ("22009", InvalidPayload),
     ],
 )  # fmt: skip
 def test_other_codes_of_supabase_are_told_apart(code: str, kind: type[OfficeError]):

@@ -1,0 +1,75 @@
+"""Whatever is sent to any address, the server answers as its description says, and never breaks."""
+
+import asyncio
+import importlib
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from office_server.app import create_app
+from tests.integration.office_server.conftest import Project, TokenMaker, running_server
+from tests.integration.office_server.machine import Machine
+
+# Its types are not known far enough for a strict check.
+_schemathesis: Any = importlib.import_module("schemathesis")
+_general: Any = importlib.import_module("schemathesis.checks")
+_openapi: Any = importlib.import_module("schemathesis.specs.openapi.checks")
+_CHECKS = [
+    _general.not_a_server_error,
+    _openapi.status_code_conformance,
+    _openapi.content_type_conformance,
+    _openapi.response_schema_conformance,
+]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_no_request_breaks_the_server_or_is_answered_otherwise_than_described(
+    project: Project, office_id: str, new_token: TokenMaker, machine: Machine
+):
+    await send_everywhere(project, office_id, await new_token(), machine, examples_each=2)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+async def test_no_request_of_very_many_breaks_the_server(
+    project: Project, office_id: str, new_token: TokenMaker, machine: Machine
+):
+    await send_everywhere(project, office_id, await new_token(), machine, examples_each=20)
+
+
+async def send_everywhere(project: Project, office: str, token: str, machine: Machine, examples_each: int) -> None:
+    chosen = project.settings(enroll_per_minute=10_000)
+    known = {"office_id": office, "session_id": await machine.open_session()}
+    async with running_server(chosen) as url:
+        document = create_app(chosen).openapi()
+        await asyncio.to_thread(send_to_every_address, document, url, token, known, examples_each)
+
+
+def send_to_every_address(
+    document: dict[str, Any], url: str, token: str, known: dict[str, str], examples_each: int
+) -> None:
+    for found in _schemathesis.openapi.from_dict(document).get_all_operations():
+        operation = found.ok()
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=examples_each,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+        )
+        def send(case: Any) -> None:
+            for name in case.path_parameters:
+                case.path_parameters[name] = known.get(name, case.path_parameters[name])
+            if case.operation.label == "DELETE /api/offices/{office_id}/sessions/{session_id}":
+                case.path_parameters["session_id"] = str(uuid4())
+            if case.operation.method != "get":
+                case.query = {**(case.query or {}), "wait": 0}
+            answer = case.call(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=40)
+            case.validate_response(answer, checks=_CHECKS)
+
+        send()
