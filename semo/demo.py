@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from semo import console
 from semo.folder import DataFolder, Status
 from semo.follow import follow
 from semo.office_api import OfficeApi
 from semo.problems import SemoError
-from semo.rows import command_rows, insert_by_hand, result_rows
+from semo.rows import command_rows, insert_by_hand, result_rows, show_commands, show_results
 from semo.stack import Stack, Wishes
 
 DONE = "echo '[SEMO:DONE]'"
@@ -115,8 +113,8 @@ async def _account(status: Status, agent: str) -> dict[str, Any]:
     """Prints the rows as they stand in the database, and counts them."""
     commands = await command_rows(status)
     results = await result_rows(status)
-    _table("agent_commands", ["command_type", "status", "attempt", "author", "created_at", "finished_at"], commands)
-    _table("agent_command_results", ["command_id", "attempt", "success", "result"], results)
+    show_commands(commands)
+    show_results(results)
     sessions = {row["session_id"] for row in commands if row["session_id"]}
     every = all(row["status"] == "completed" for row in commands) and all(row["success"] for row in results)
     if not every or len(commands) != len(results):
@@ -124,12 +122,3 @@ async def _account(status: Status, agent: str) -> dict[str, Any]:
     return {
         "ok": True, "agent": agent, "commands": len(commands), "results": len(results), "sessions": len(sessions),
     }  # fmt: skip
-
-
-def _table(title: str, columns: list[str], rows: list[dict[str, Any]]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold", expand=False)
-    for column in columns:
-        table.add_column(column, overflow="ellipsis", max_width=60, no_wrap=True)
-    for row in rows:
-        table.add_row(*(str(row[column]) for column in columns))
-    console.out.print(table)

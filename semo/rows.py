@@ -1,9 +1,14 @@
 """Looks at (and inserts) rows the way a person does in the Supabase dashboard: with the service key, past our API."""
 
+import json
+from datetime import datetime
 from typing import Any
 
 import httpx
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 
+from semo import console
 from semo.folder import Status
 
 _LATEST = 200
@@ -25,6 +30,41 @@ async def insert_by_hand(status: Status, role: str, prompt: str) -> str:
         response = await rest.post("/agent_commands", json=row, headers={"Prefer": "return=representation"})
         response.raise_for_status()
         return str(response.json()[0]["id"])
+
+
+def show_commands(rows: list[dict[str, Any]]) -> None:
+    """Prints rows of `agent_commands`, the columns that tell a story."""
+    table = _table("agent_commands", "id", "command_type", "status", "created", "typed", "finished", "payload")
+    for row in rows:
+        times = (_clock(row[column]) for column in ("created_at", "typed_at", "finished_at"))
+        table.add_row(_short(row["id"]), row["command_type"], row["status"], *times, json.dumps(row["payload"]))
+    console.out.print(table)
+
+
+def show_results(rows: list[dict[str, Any]]) -> None:
+    """Prints rows of `agent_command_results`."""
+    table = _table("agent_command_results", "command_id", "attempt", "success", "result")
+    for row in rows:
+        came_of_it = json.dumps(row["result"]) if row["success"] else f"{row['error_code']}: {row['error']}"
+        table.add_row(_short(row["command_id"]), str(row["attempt"]), str(row["success"]).lower(), came_of_it)
+    console.out.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    """As wide as the terminal: the last column gives way."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, width=console.out.width)
+    for column in columns[:-1]:
+        table.add_column(column, no_wrap=True)
+    table.add_column(columns[-1], no_wrap=True, overflow="ellipsis", ratio=1)
+    return table
+
+
+def _short(identifier: str) -> str:
+    return identifier[:8]
+
+
+def _clock(moment: str | None) -> str:
+    return datetime.fromisoformat(moment).strftime("%H:%M:%S.%f")[:-3] if moment else ""
 
 
 async def _rows(status: Status, table: str, order: str) -> list[dict[str, Any]]:
