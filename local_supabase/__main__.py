@@ -10,6 +10,8 @@ import json
 import sys
 from pathlib import Path
 
+import structlog
+
 from local_supabase.errors import EmbeddedError
 from local_supabase.serve import serve, stop_on_signals
 
@@ -23,12 +25,18 @@ def main() -> int:
     parser.add_argument("--supabase", type=Path, default=_MIGRATIONS, help="folder with migrations/ and seed.sql")
     parser.add_argument("--postgres-bin", type=Path, help="another PostgreSQL than the wheel's: its bin folder")
     arguments = parser.parse_args()
+    _log_to_stderr()
     try:
         asyncio.run(_serve(arguments))
     except EmbeddedError as error:
         _say(error.as_dict())
         return 1
     return 0
+
+
+def _log_to_stderr() -> None:
+    """Standard output is for the one line that the parent reads."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

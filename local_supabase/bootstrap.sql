@@ -49,24 +49,25 @@ end $$;
 create schema if not exists extensions authorization postgres;
 grant usage on schema extensions to anon, authenticated, service_role, postgres;
 
--- Everything that `postgres` makes in `public` is open to the three roles until a migration closes it,
--- exactly as on Supabase: a migration that forgets to must be seen here too.
-grant usage on schema public to anon, authenticated, service_role, postgres;
-grant all on all tables in schema public to postgres, anon, authenticated, service_role;
-grant all on all functions in schema public to postgres, anon, authenticated, service_role;
-grant all on all sequences in schema public to postgres, anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
-  grant all on tables to postgres, anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
-  grant all on functions to postgres, anon, authenticated, service_role;
-alter default privileges for role postgres in schema public
-  grant all on sequences to postgres, anon, authenticated, service_role;
-alter default privileges for role supabase_admin in schema public
-  grant all on tables to postgres, anon, authenticated, service_role;
-alter default privileges for role supabase_admin in schema public
-  grant all on functions to postgres, anon, authenticated, service_role;
-alter default privileges for role supabase_admin in schema public
-  grant all on sequences to postgres, anon, authenticated, service_role;
+-- Everything that `postgres` makes in `public` is open to the three roles until a migration closes it, exactly
+-- as on Supabase: a migration that forgets to must be seen here too. Once only: later the migrations decide.
+do $$
+declare
+  maker text;
+  things text;
+begin
+  if to_regclass('auth.users') is not null then
+    return;
+  end if;
+  grant usage on schema public to anon, authenticated, service_role, postgres;
+  foreach maker in array array['postgres', 'supabase_admin'] loop
+    foreach things in array array['tables', 'functions', 'sequences'] loop
+      execute format(
+        'alter default privileges for role %I in schema public'
+        ' grant all on %s to postgres, anon, authenticated, service_role', maker, things);
+    end loop;
+  end loop;
+end $$;
 
 do $$
 begin

@@ -48,6 +48,22 @@ async def test_a_table_that_a_migration_forgets_to_close_is_open_to_anon(databas
     assert await ask(database, "postgres", question) == [(True, True)]
 
 
+async def test_what_a_migration_closed_stays_closed_after_the_next_start(database: Database, tmp_path: Path) -> None:
+    write_migration(
+        tmp_path,
+        "1_closed.sql",
+        "create table notes (id int); revoke all on notes from anon;"
+        "alter default privileges in schema public revoke all on tables from anon;",
+    )
+    dsn = database.dsn_for("postgres")
+    await migrate(dsn, tmp_path)
+    await bootstrap(database)
+    write_migration(tmp_path, "2_later.sql", "create table later (id int);")
+    await migrate(dsn, tmp_path)
+    question = "select has_table_privilege('anon', 'notes', 'select'), has_table_privilege('anon', 'later', 'select')"
+    assert await ask(database, "postgres", question) == [(False, False)]
+
+
 async def test_the_publication_is_there_and_postgres_may_add_its_tables(database: Database, tmp_path: Path) -> None:
     write_migration(
         tmp_path, "1_feed.sql", "create table notes (id int); alter publication supabase_realtime add table notes;"
