@@ -1,34 +1,66 @@
 """Takes commands from the table: at once when a hint comes, and every few seconds in any case. Never waits for work."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
-from remote_client.commands import lease_clock
+from remote_client.commands import Command, lease_clock
 from remote_client.executor import Executor
 from remote_client.office_link import OfficeLink
 from shared.errors import Unavailable
+from shared.ids import ClientId, CommandId
 
 log = structlog.get_logger(__name__)
 
 LONGEST_PAUSE_SECONDS = 10.0
+HINT_SECONDS = 60.0
 
 
 class Claimer:
     def __init__(
-        self, link: OfficeLink, executor: Executor, poll_seconds: float, limit: int, lease_seconds: int
+        self,
+        link: OfficeLink,
+        executor: Executor,
+        poll_seconds: float,
+        limit: int,
+        lease_seconds: int,
+        hints_come: Callable[[], bool],
     ) -> None:
         self._link = link
         self._executor = executor
         self._poll_seconds = poll_seconds
         self._limit = limit
         self._lease_seconds = lease_seconds
+        self._hints_come = hints_come
+        self._hinted: dict[CommandId, float] = {}
         self._look = asyncio.Event()
         self._first_claim = asyncio.Event()
 
     def wake(self) -> None:
         """There may be something to take."""
         self._look.set()
+
+    def hint(self, command_id: CommandId) -> None:
+        """A command was inserted that may be for us."""
+        self._hinted[command_id] = lease_clock()
+        self._look.set()
+
+    def place_is_free(self) -> None:
+        """A command of ours has ended: what waited behind it may be taken now. With hints, we know whether any does."""
+        if self._hinted or not self._hints_come():
+            self._look.set()
+
+    def _forget_hints(self, claimed: list[Command], asked_at: float) -> None:
+        for command in claimed:
+            self._hinted.pop(command.command_id, None)
+        # Old ones were taken by another machine.
+        while self._hinted and (oldest := next(iter(self._hinted))) and asked_at - self._hinted[oldest] > HINT_SECONDS:
+            del self._hinted[oldest]
+
+    @property
+    def client_id(self) -> ClientId:
+        return self._link.client_id
 
     async def has_claimed(self) -> None:
         """Returns when the table was asked for the first time."""
@@ -52,6 +84,7 @@ class Claimer:
             else:
                 pause = self._poll_seconds
                 self._first_claim.set()
+                self._forget_hints(commands, asked_at)
                 if commands:
                     self._executor.submit(commands, asked_at)
                 if len(commands) == self._limit:

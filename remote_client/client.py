@@ -82,7 +82,7 @@ class _Client:
             self._link, settings.uplink_seconds, settings.uplink_batch_bytes, settings.uplink_memory_bytes
         )
         self._leases = Leases(self._link, settings.lease_seconds)
-        self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._wake)
+        self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._on_delivered)
         maker = SessionMaker(self._link, self._terminals, policy, self._adapters, self._uplink, self._on_death)
         self._pool = Pool(maker, self._link, self._uplink, policy.limits.max_sessions)
         handlers = Handlers(self._pool, self._terminals, Turns(journal, self._uplink), journal, policy)
@@ -90,14 +90,19 @@ class _Client:
             self._link, handlers, journal, self._leases, self._outbox, self._uplink, settings.lease_seconds
         )
         self._claimer = Claimer(
-            self._link, self._executor, settings.poll_seconds, settings.claim_limit, settings.lease_seconds
+            self._link,
+            self._executor,
+            settings.poll_seconds,
+            settings.claim_limit,
+            settings.lease_seconds,
+            lambda: self._subscriber.state == "live",
         )
         self._subscriber = Subscriber(
-            credentials.supabase_url, credentials.publishable_key, calls, lambda: self._offices, self._wake
+            credentials.supabase_url, credentials.publishable_key, calls, lambda: self._offices, self._claimer
         )
 
-    def _wake(self) -> None:
-        self._claimer.wake()
+    def _on_delivered(self) -> None:
+        self._claimer.place_is_free()
 
     def _on_death(self, session: Session, reason: str) -> None:
         self._pool.bury(session, reason)

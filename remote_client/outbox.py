@@ -1,4 +1,7 @@
-"""Brings finished results to the office, in order, for as long as it takes. They stay in the journal until then."""
+"""Brings finished results to the office, for as long as it takes. They stay in the journal until then.
+
+Several are on their way at once: those of one session never are, because the office hands out its work in order.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -18,6 +21,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 15.0
+AT_ONCE = 4
 
 
 class Outbox:
@@ -30,6 +34,7 @@ class Outbox:
         self._uplink = uplink
         self._on_delivered = on_delivered
         self._waiting: asyncio.Queue[tuple[Hold, Completion]] = asyncio.Queue()
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     def put(self, hold: Hold, completion: Completion) -> None:
         """The result is in the journal already."""
@@ -40,14 +45,22 @@ class Outbox:
         Raises:
             Unauthenticated, Forbidden: this client was revoked.
         """
-        while True:
-            hold, completion = await self._waiting.get()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                hold, completion = await self._waiting.get()
+                await self._room.acquire()
+                group.create_task(self._bring(hold, completion))
+
+    async def _bring(self, hold: Hold, completion: Completion) -> None:
+        try:
             await self._deliver(hold, completion)
-            self._journal.settled(hold.command.command_id, hold.command.attempt)
-            self._leases.drop(hold)
-            hold.delivered.set()
-            self._waiting.task_done()
-            self._on_delivered()
+        finally:
+            self._room.release()
+        self._journal.settled(hold.command.command_id, hold.command.attempt)
+        self._leases.drop(hold)
+        hold.delivered.set()
+        self._waiting.task_done()
+        self._on_delivered()
 
     async def emptied(self) -> None:
         """Returns when everything that was put has been delivered or refused."""

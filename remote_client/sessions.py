@@ -3,12 +3,9 @@
 import time
 from asyncio import Event, Task
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import git
-from git.exc import GitError
 
 from remote_client.agents.adapter import AgentAdapter, AgentDriver
+from remote_client.git_head import GitHead
 from remote_client.worktrees import Worktree, Worktrees
 from shared.ids import CommandId, OfficeId, SessionId
 from shared.states import SessionPool, SessionStatus
@@ -49,6 +46,7 @@ class Session:
     persona_version: int | None = None
     idle_since: float = field(default_factory=time.monotonic)
     _driver: AgentDriver | None = None
+    _head: GitHead | None = None
     follower: Task[None] | None = None
     settled: Event = field(default_factory=Event)
     """Set while no turn runs, and `status` is true."""
@@ -70,12 +68,7 @@ class Session:
         return self.status is SessionStatus.READY and self.held_by is None and not self.ending
 
     def head(self) -> str | None:
-        """The commit that is checked out; read from files, without starting git."""
-        return head_of(self.worktree.path)
-
-
-def head_of(worktree: Path) -> str | None:
-    try:
-        return git.Repo(worktree).head.commit.hexsha
-    except (ValueError, OSError, GitError):
-        return None
+        """The commit that is checked out."""
+        if self._head is None or self._head.worktree != self.worktree.path:
+            self._head = GitHead(self.worktree.path)
+        return self._head.commit()

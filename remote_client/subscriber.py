@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from uuid import UUID
 
 import structlog
 from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeSubscribeStates
 
+from remote_client.claimer import Claimer
 from shared.channels import COMMAND_EVENT, commands_topic
 from shared.errors import OfficeError
-from shared.ids import OfficeId
+from shared.ids import CommandId, OfficeId
 
 log = structlog.get_logger(__name__)
 
@@ -36,13 +38,14 @@ class Subscriber:
     """`state` says in words whether hints come: "live", "polling", or "offline since …"."""
 
     def __init__(
-        self, url: str, key: str, tokens: Tokens, offices: Callable[[], list[OfficeId]], wake: Callable[[], None]
+        self, url: str, key: str, tokens: Tokens, offices: Callable[[], list[OfficeId]], claimer: Claimer
     ) -> None:
         self._url = f"{url.rstrip('/')}/realtime/v1"
         self._key = key
         self._tokens = tokens
         self._offices = offices
-        self._wake = wake
+        self._claimer = claimer
+        self._wake = claimer.wake
         self._broken = asyncio.Event()
         self._joined: set[OfficeId] = set()
         self._live = asyncio.Event()
@@ -103,6 +106,15 @@ class Subscriber:
             await asyncio.shield(client.close())
         self._say_offline("the channel was closed")
 
+    def _on_hint(self, hint: Any) -> None:
+        try:
+            ids = hint["payload"]
+            if ids.get("client_id") not in (None, str(self._claimer.client_id)):
+                return  # meant for another machine
+            self._claimer.hint(CommandId(UUID(ids["command_id"])))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            self._wake()
+
     async def _keep_joined(self, client: AsyncRealtimeClient) -> None:
         wanted = set(self._offices())
         for office_id in wanted - self._joined:
@@ -122,7 +134,7 @@ class Subscriber:
         }
         channel: AsyncRealtimeChannel = client.channel(commands_topic(office_id), config)
         # The callbacks run in the socket's reader, and one that raises would end it: they set events, nothing else.
-        channel.on_broadcast(COMMAND_EVENT, lambda _payload: self._wake())
+        channel.on_broadcast(COMMAND_EVENT, self._on_hint)
         channel.on_postgres_changes(
             "INSERT",  # pyright: ignore[reportArgumentType]  the library's enum is a str enum; its own docs pass strings
             lambda _payload: self._wake(),
