@@ -76,6 +76,9 @@ def parse_join(payload: Json, subtopic: str) -> JoinRequest:
 
 
 def _object(value: Json) -> dict[str, Json]:
+    """Null stands for what is not there."""
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise JoinRefused(_MALFORMED)
     return cast("dict[str, Json]", value)

@@ -1,12 +1,13 @@
 """Database sessions in which the gateway becomes one of its users, and back. Knows what is asked of no one."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-CHECKOUT_SECONDS = 2.0
+MOST_SESSIONS = 4
+CONNECT_SECONDS = 2
 
 Connection = psycopg.AsyncConnection[tuple[object, ...]]
 
@@ -16,34 +17,58 @@ class DatabaseUnreachable(Exception):
 
 
 class Sessions:
-    """A few connections, replaced when they die: `async with Sessions(dsn) as sessions`."""
+    """A few connections, made when they are needed: `async with Sessions(dsn) as sessions`.
+
+    A pool of its own because it must find a restarted PostgreSQL at once: others back off for seconds.
+    """
 
     def __init__(self, dsn: str) -> None:
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            dsn,
-            min_size=1,
-            max_size=4,
-            open=False,
-            timeout=CHECKOUT_SECONDS,
-            kwargs={"autocommit": True, "options": "-c timezone=UTC -c client_min_messages=error"},
-            check=AsyncConnectionPool.check_connection,
-        )
+        self._dsn = dsn
+        self._idle: list[Connection] = []
+        self._places = asyncio.Semaphore(MOST_SESSIONS)
 
     async def __aenter__(self) -> "Sessions":
-        await self._pool.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._pool.close(CHECKOUT_SECONDS)
+        while self._idle:
+            await self._idle.pop().close()
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Connection]:
         """Raises DatabaseUnreachable."""
-        try:
-            async with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.OperationalError, PoolTimeout) as unreachable:
-            raise DatabaseUnreachable from unreachable
+        async with self._places:
+            try:
+                connection = await self._checked_out()
+                try:
+                    yield connection
+                finally:
+                    await self._check_in(connection)
+            except psycopg.OperationalError as unreachable:
+                raise DatabaseUnreachable from unreachable
+
+    async def _checked_out(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                await connection.execute("")
+            except psycopg.OperationalError:
+                await connection.close()
+            else:
+                return connection
+        return await psycopg.AsyncConnection.connect(
+            self._dsn,
+            autocommit=True,
+            connect_timeout=CONNECT_SECONDS,
+            options="-c timezone=UTC -c client_min_messages=error",
+        )
+
+    async def _check_in(self, connection: Connection) -> None:
+        """Keeps only a connection that is idle again; a task cancelled half-way leaves one that is not."""
+        if connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            self._idle.append(connection)
+        else:
+            await connection.close()
 
 
 async def become(connection: Connection, role: str, claims_json: str, subtopic: str = "") -> None:

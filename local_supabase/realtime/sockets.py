@@ -5,6 +5,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
+import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from local_supabase.realtime import joins, protocol
@@ -15,6 +16,8 @@ from local_supabase.realtime.protocol import ClientFrame
 from local_supabase.realtime.rates import RateMeter
 from local_supabase.realtime.sessions import DatabaseUnreachable
 from local_supabase.realtime.tokens import Token, TokenRefused, verify
+
+_log = structlog.get_logger(__name__)
 
 UNMATCHED = "unmatched topic"
 CLOSE_SECONDS = 5.0
@@ -61,12 +64,22 @@ class Socket:
             for channel in list(self._channels.values()):
                 channel.close()
         if closing.code:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._websocket.close(closing.code, closing.reason)
+            await self._close(closing)
 
     def end(self, closing: Closing) -> None:
         if not self._closing.done():
             self._closing.set_result(closing)
+
+    async def _close(self, closing: Closing) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._websocket.close(closing.code, closing.reason)
+        except TimeoutError:
+            # The other side reads nothing at all. What is kept for it is one frame.
+            _log.warning("socket_abandoned", code=closing.code)
+        except (WebSocketDisconnect, RuntimeError):
+            # It went, or the HTTP server closed it, while we were about to.
+            _log.debug("socket_closed_already", code=closing.code)
 
     # For the channels.
 

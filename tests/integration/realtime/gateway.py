@@ -66,6 +66,7 @@ async def running_gateway(
         RealtimeServer.start(config) as realtime,
     ):
         with listen(port) as listener:
+            listener.listen()
             app = Starlette(routes=realtime.routes)
             server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="error", ws_max_size=2**24))
             serving = asyncio.create_task(server.serve([listener]))
