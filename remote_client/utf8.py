@@ -8,6 +8,6 @@ def complete_length(data: bytes) -> int:
         byte = data[size - back]
         if byte & 0xC0 == 0x80:
             continue
-        needed = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+        needed = 1 if byte >= 0xF8 else 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
         return size - back if needed > back else size
     return size

@@ -1,0 +1,96 @@
+"""The policy file: what it says, what it forbids, and how it complains."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from remote_client.policy import Policy, load_policy, parse_policy
+from shared.errors import InvalidPayload, PolicyForbids
+from shared.ids import OfficeId
+
+OFFICE = OfficeId(uuid4())
+
+
+def policy(text: str) -> Policy:
+    return parse_policy(text, "policy.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("allowed_roots = [}", "line 1"),
+        ("", "allowed_roots: Field required"),
+        ("allowed_roots = []", "allowed_roots: List should have at least 1 item"),
+        ('allowed_roots = ["src"]', "allowed_roots[0]: Value error, must be an absolute path"),
+        ('allowed_roots = ["/src"]\nroots = 1', "roots: Extra inputs are not permitted"),
+        ('allowed_roots = ["/src"]\n[limits]\nmax_sessions = 0', "limits.max_sessions: "),
+        ('allowed_roots = ["/src"]\ndefault_agent = "shell"', "default_agent: there is no [agents.shell]"),
+        ('allowed_roots = ["/src"]\n[[repositories]]\noffice = "a"', "repositories[0].path: Field required"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_line_or_field(text: str, complaint: str) -> None:
+    with pytest.raises(InvalidPayload) as refused:
+        policy(text)
+
+    assert complaint in refused.value.detail
+    assert "policy.toml" in refused.value.detail
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidPayload, match="there is no policy file"):
+        load_policy(tmp_path / "policy.toml")
+
+
+def test_a_path_outside_the_roots_is_forbidden_and_the_rule_named(tmp_path: Path) -> None:
+    rules = policy(f'allowed_roots = ["{tmp_path}/in"]')
+
+    with pytest.raises(PolicyForbids, match="allowed_roots"):
+        rules.require_allowed(tmp_path / "out")
+
+
+def test_a_link_inside_the_roots_that_leads_outside_is_forbidden(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link").symlink_to(tmp_path)
+    rules = policy(f'allowed_roots = ["{tmp_path}/in"]')
+
+    with pytest.raises(PolicyForbids):
+        rules.require_allowed(tmp_path / "in" / "link" / "secret")
+
+
+def test_dots_do_not_lead_out_of_a_root(tmp_path: Path) -> None:
+    rules = policy(f'allowed_roots = ["{tmp_path}/in"]')
+
+    with pytest.raises(PolicyForbids):
+        rules.require_allowed(tmp_path / "in" / ".." / "inner")
+
+
+def test_an_office_gets_the_repository_that_names_it_before_the_common_one() -> None:
+    rules = policy(
+        'allowed_roots = ["/src"]\n[[repositories]]\npath = "/src/common"\n'
+        '[[repositories]]\noffice = "web"\npath = "/src/web"\n'
+        f'[[repositories]]\noffice = "{OFFICE}"\npath = "/src/id"\n'
+    )
+
+    assert rules.repository_for(OfficeId(uuid4()), "web").path == Path("/src/web")
+    assert rules.repository_for(OFFICE, "any").path == Path("/src/id")
+    assert rules.repository_for(OfficeId(uuid4()), "other").path == Path("/src/common")
+    assert rules.repository_for(OfficeId(uuid4()), "other").worktrees == Path("/src/common-worktrees")
+
+
+def test_an_agent_that_is_not_allowed_is_forbidden_by_name() -> None:
+    rules = policy(
+        'allowed_roots = ["/src"]\ndefault_agent = "shell"\n[agents.shell]\n[agents.claude]\nenabled = false'
+    )
+
+    assert rules.agent_named(None)[0] == "shell"
+    for name in ("claude", "codex"):
+        with pytest.raises(PolicyForbids, match=rf"\[agents.{name}\]"):
+            rules.agent_named(name)
+
+
+def test_agents_get_only_the_environment_that_is_named() -> None:
+    rules = policy('allowed_roots = ["/src"]\nenvironment = ["GOPATH"]')
+
+    ambient = {"PATH": "/bin", "GOPATH": "/go", "LC_ALL": "C", "AWS_SECRET_ACCESS_KEY": "x", "SUPABASE_KEY": "y"}
+    assert rules.environment_for_agents(ambient) == {"PATH": "/bin", "GOPATH": "/go", "LC_ALL": "C"}

@@ -1,0 +1,154 @@
+"""Worktrees in real git: made, reused, never robbed of work, and clear about what is in the way."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from remote_client.worktrees import Worktrees
+from shared.errors import Conflict, InvalidPayload, NotFound, PolicyForbids
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    path = tmp_path / "repo"
+    path.mkdir()
+    git(path, "init", "--quiet", "--initial-branch=main")
+    git(path, "config", "user.name", "Tester")
+    git(path, "config", "user.email", "tester@example.invalid")
+    (path / "README.md").write_text("hello\n")
+    git(path, "add", ".")
+    git(path, "commit", "--quiet", "-m", "first")
+    return path
+
+
+@pytest.fixture
+def worktrees(repository: Path, tmp_path: Path) -> Worktrees:
+    return Worktrees(repository, tmp_path / "trees")
+
+
+async def test_a_task_gets_a_worktree_on_its_own_branch(worktrees: Worktrees, tmp_path: Path) -> None:
+    tree = await worktrees.take("BE", "login")
+
+    assert tree.path == tmp_path / "trees" / "BE" / "login"
+    assert git(tree.path, "branch", "--show-current").strip() == "agent/BE-login"
+    assert (await worktrees.list()) == {tree.path: "agent/BE-login"}
+
+
+async def test_a_task_is_taken_up_again_with_the_work_that_is_in_it(worktrees: Worktrees) -> None:
+    tree = await worktrees.take("BE", "login")
+    (tree.path / "half.txt").write_text("half done")
+    await worktrees.give_back(tree)
+
+    again = await worktrees.take("BE", "login")
+
+    assert (again.path / "half.txt").read_text() == "half done"
+
+
+async def test_one_session_at_a_time_works_in_a_worktree_also_from_another_client(
+    worktrees: Worktrees, repository: Path, tmp_path: Path
+) -> None:
+    tree = await worktrees.take("BE", "login")
+
+    with pytest.raises(Conflict, match="another session works in"):
+        await Worktrees(repository, tmp_path / "trees").take("BE", "login")
+    await worktrees.give_back(tree)
+    await Worktrees(repository, tmp_path / "trees").take("BE", "login")
+
+
+@pytest.mark.parametrize("work", ["uncommitted", "committed"])
+async def test_a_pool_worktree_with_work_in_it_is_left_alone(worktrees: Worktrees, work: str) -> None:
+    tree = await worktrees.take("BE", None)
+    (tree.path / "work.txt").write_text("mine")
+    if work == "committed":
+        git(tree.path, "add", ".")
+        git(tree.path, "commit", "--quiet", "-m", "work")
+    await worktrees.give_back(tree)
+
+    other = await worktrees.take("BE", None)
+
+    assert other.path != tree.path
+    assert (tree.path / "work.txt").read_text() == "mine"
+    with pytest.raises(Conflict, match="holds"):
+        await worktrees.freshen(tree)
+
+
+async def test_an_untouched_pool_worktree_is_used_again_at_the_tip_of_its_base(
+    worktrees: Worktrees, repository: Path
+) -> None:
+    tree = await worktrees.take("BE", None)
+    await worktrees.give_back(tree)
+    (repository / "new.txt").write_text("new")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "second")
+
+    again = await worktrees.take("BE", None)
+
+    assert again.path == tree.path
+    assert (again.path / "new.txt").exists()
+
+
+async def test_what_a_crash_left_half_made_is_made_again(worktrees: Worktrees, repository: Path) -> None:
+    tree = await worktrees.take("BE", "login")
+    await worktrees.give_back(tree)
+    shutil.rmtree(repository / ".git" / "worktrees" / "login")  # the folder is there, git knows nothing of it
+
+    again = await worktrees.take("BE", "login")
+
+    assert git(again.path, "status", "--porcelain") == ""
+
+
+async def test_a_worktree_whose_folder_was_deleted_is_made_again(worktrees: Worktrees) -> None:
+    tree = await worktrees.take("BE", "login")
+    await worktrees.give_back(tree)
+    shutil.rmtree(tree.path)
+
+    assert (await worktrees.take("BE", "login")).path.exists()
+
+
+async def test_somebody_elses_folder_in_the_way_is_not_touched(worktrees: Worktrees, tmp_path: Path) -> None:
+    way = tmp_path / "trees" / "BE" / "login"
+    way.mkdir(parents=True)
+    (way / "precious.txt").write_text("precious")
+
+    with pytest.raises(Conflict, match="is in the way"):
+        await worktrees.take("BE", "login")
+    assert (way / "precious.txt").read_text() == "precious"
+
+
+async def test_removing_takes_no_work_along_unless_told(worktrees: Worktrees) -> None:
+    tree = await worktrees.take("BE", "login")
+    (tree.path / "work.txt").write_text("mine")
+
+    with pytest.raises(Conflict, match="uncommitted or unmerged"):
+        await worktrees.remove(tree)
+    assert tree.path.exists()
+    await worktrees.remove(tree, even_with_work=True)
+    assert not tree.path.exists()
+
+
+async def test_a_repository_that_does_not_exist_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="does not exist"):
+        await Worktrees(tmp_path / "nowhere", tmp_path / "trees").take("BE", "x")
+
+
+async def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolicyForbids, match="not a git repository"):
+        await Worktrees(tmp_path, tmp_path / "trees").take("BE", "x")
+
+
+async def test_a_repository_without_a_commit_is_refused(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+
+    with pytest.raises(InvalidPayload, match="has no commit"):
+        await Worktrees(tmp_path, tmp_path / "trees").take("BE", "x")
+
+
+async def test_an_unknown_base_is_refused(worktrees: Worktrees) -> None:
+    with pytest.raises(InvalidPayload, match='no branch, tag or commit "nowhere"'):
+        await worktrees.take("BE", "x", "nowhere")
