@@ -78,13 +78,18 @@ class RealtimeServer:
         """
         await asyncio.shield(self._working)
 
+    async def replicating(self) -> None:
+        """Waits until the stream of changes is up: from then on nothing is missed."""
+        await self._services.replicating.wait()
+
     @property
     def is_replicating(self) -> bool:
         """False while PostgreSQL is away: what is committed then is missed by everyone."""
         return self._services.replicating.is_set()
 
     async def _work(self) -> None:
-        stream = ReplicationStream(self._services.config.replication_dsn, self._on_change, self._on_state)
+        dsn = self._services.config.replication_dsn
+        stream = ReplicationStream(dsn, self._on_change, self._on_state, self._stir)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(stream.run(), name="realtime-replication")
             tasks.create_task(self._services.feed.run(), name="realtime-changes")
@@ -120,6 +125,13 @@ class RealtimeServer:
         meta = f'"meta":{{"id":{dump(row["id"])}}}'
         body = f'{{"event":{dump(event)},{meta},"payload":{payload},"type":"broadcast"}}'
         self._services.rooms.say(topic, row["private"] == "t", body)
+
+    async def _stir(self) -> None:
+        try:
+            async with self._services.sessions.connection() as connection:
+                await connection.execute("select pg_logical_emit_message(true, 'semo_realtime', '')")
+        except DatabaseUnreachable as unreachable:
+            _log.debug("database_unreachable", error=str(unreachable.__cause__))
 
     async def _prune(self) -> None:
         """Deletes old messages now and every hour."""
