@@ -99,12 +99,20 @@ def _compare(migrations: list[Migration], applied: dict[str, tuple[str, str]]) -
                 kept="nothing was changed",
                 do="use the version of SEMO that made this database, or another data folder",
             )
-        if text and text != on_disk[version].text:
+        if text and _bare(text) != _bare(on_disk[version].text):
             raise MigrationError(
                 f"{on_disk[version].path.name} has changed since it was applied",
                 kept="nothing was changed",
                 do="put the file back and write the change as a new migration",
             )
+
+
+def _bare(text: str) -> str:
+    """Without the comments in front and the semicolon behind, which the official CLI does not keep."""
+    lines = text.strip().splitlines()
+    while lines and (lines[0].startswith("--") or not lines[0].strip()):
+        del lines[0]
+    return "\n".join(lines).rstrip(" ;\n")
 
 
 async def _apply(connection: psycopg.AsyncConnection, migration: Migration) -> None:

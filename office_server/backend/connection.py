@@ -8,12 +8,12 @@ from uuid import UUID
 import httpx
 import structlog
 from postgrest.exceptions import APIError
+from supabase import AsyncClient, AsyncClientOptions
 from supabase_auth.errors import AuthError, AuthRetryableError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from office_server.rows import Row
 from shared.errors import BY_SQLSTATE, BackendDown, InvalidPayload, OfficeError, Unavailable
-from supabase import AsyncClient, AsyncClientOptions
 
 RowT = TypeVar("RowT", bound=Row)
 _log = structlog.get_logger(__name__)

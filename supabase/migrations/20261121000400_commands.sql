@@ -71,13 +71,13 @@ returns boolean language sql immutable as $$
   select p_type = 'create_session' or (p_type = 'send_prompt' and p_session is null)
 $$;
 
--- What each type takes. Kinds: text; slug (one part of a path: letters, digits, . _ -); name (also / : @ [ ]); number;
+-- What each type takes. Kinds: text; keystrokes (text that may be blank); slug (one part of a path: letters, digits, . _ -); name (also / : @ [ ]); number;
 -- integer; keys.
 -- `lowest` and `highest` bound a number, or the length of a text in bytes, or how many keys.
 create table semo.payload_fields (
   command_type command_type not null,
   field        text not null,
-  kind         text not null check (kind in ('text', 'slug', 'name', 'number', 'integer', 'keys')),
+  kind         text not null check (kind in ('text', 'keystrokes', 'slug', 'name', 'number', 'integer', 'keys')),
   required     boolean not null,
   lowest       numeric not null,
   highest      numeric not null,
@@ -97,7 +97,7 @@ insert into semo.payload_fields values
   ('send_prompt',    'timeout_s', 'number',  false, 1, 86400),
   ('send_prompt',    'role',      'slug',    false, 1, 32),
   ('send_prompt',    'agent',     'slug',    false, 1, 64),
-  ('send_text',      'text',      'text',    true,  1, 262144),
+  ('send_text',      'text',      'keystrokes', true, 1, 262144),
   ('send_keys',      'keys',      'keys',    true,  1, 100),
   ('get_output',     'after',     'integer', false, 0, 9007199254740991),
   ('get_output',     'limit',     'integer', false, 1, 1048576),
@@ -110,9 +110,9 @@ declare
   v_number numeric;
   v_bad text;
 begin
-  if f.kind in ('text', 'slug', 'name') then
+  if f.kind in ('text', 'keystrokes', 'slug', 'name') then
     if jsonb_typeof(v) <> 'string' then return format('must be a text, not %s', jsonb_typeof(v)); end if;
-    if v #>> '{}' !~ '\S' then return 'must not be empty'; end if;
+    if v #>> '{}' = '' or (f.kind <> 'keystrokes' and v #>> '{}' !~ '\S') then return 'must not be empty'; end if;
     if octet_length(v #>> '{}') > f.highest then
       return format('is %s bytes long; at most %s are taken', octet_length(v #>> '{}'), f.highest);
     end if;

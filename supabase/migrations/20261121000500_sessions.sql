@@ -38,6 +38,7 @@ create table agent_sessions (
   end_reason       text
 );
 create index agent_sessions_office on agent_sessions (office_id, created_at desc);
+create index agent_sessions_held   on agent_sessions (acquired_by) where acquired_by is not null;
 create index agent_sessions_alive  on agent_sessions (client_id) where ended_at is null;
 
 alter table agent_commands add foreign key (session_id) references agent_sessions on delete set null;
@@ -60,6 +61,7 @@ create table session_turns (
   duration_s    numeric
 );
 create index session_turns_session on session_turns (session_id, started_at);
+create index session_turns_command on session_turns (command_id);
 
 create table session_events (
   id         bigint generated always as identity primary key,
@@ -72,6 +74,7 @@ create table session_events (
 );
 create index session_events_session on session_events (session_id, id);
 create index session_events_office  on session_events (office_id, id);
+create index session_events_command on session_events (command_id) where command_id is not null;
 
 -- The terminal's own bytes, decoded. A chunk that arrives twice changes nothing.
 create table session_output (

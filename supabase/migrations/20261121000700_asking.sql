@@ -104,11 +104,12 @@ begin
             and not exists (select 1 from agent_sessions s where s.acquired_by = c.id and s.ended_at is null));
 end $$;
 
--- The same for a whole office, over all its clients.
+-- The same for a whole office, over all its clients that are there; a machine that is away holds nobody up.
 create function semo.places_taken_in_office(p_office uuid)
 returns bigint language plpgsql stable set search_path = public, pg_temp as $$
 begin
-  return (select count(*) from agent_sessions s where s.office_id = p_office and s.ended_at is null and s.acquired_by is not null)
+  return (select count(*) from agent_sessions s join remote_clients r on r.id = s.client_id and semo.is_online(r)
+             where s.office_id = p_office and s.ended_at is null and s.acquired_by is not null)
        + (select count(*) from agent_commands c where c.office_id = p_office and c.status = 'processing'
             and semo.needs_place(c.command_type, c.session_id)
             and not exists (select 1 from agent_sessions s where s.acquired_by = c.id and s.ended_at is null));

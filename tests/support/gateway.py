@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 
 import httpx
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 from local_supabase.database import Database
 from local_supabase.gateway import listen, running_gateway
 from local_supabase.keys import Keys
-from supabase import AsyncClient, AsyncClientOptions, acreate_client
 from tests.support.embedded import EmbeddedPostgres
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
-
 from supabase import AsyncClient, acreate_client
+
 from tests.support.processes import command_lines, descendants_of
 
 READY_SECONDS = 90.0

@@ -7,9 +7,9 @@ import httpx
 import jwt
 import psycopg
 import pytest
+from supabase import AsyncClient
 from supabase_auth.errors import AuthApiError, AuthWeakPasswordError
 
-from supabase import AsyncClient
 from tests.support.embedded import EmbeddedPostgres
 from tests.support.gateway import Project, running_project
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from supabase import AsyncClientOptions, acreate_client
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -20,7 +21,6 @@ from local_supabase import keys
 from local_supabase.bootstrap import bootstrap
 from local_supabase.gateway import listen, running_gateway
 from local_supabase.postgres import PostgresServer
-from supabase import AsyncClientOptions, acreate_client
 from tests.support.embedded import REPOSITORY
 
 

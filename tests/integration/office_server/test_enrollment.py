@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-
 from supabase import AsyncClient
+
 from tests.integration.office_server.conftest import Api, Project, running_server
 from tests.integration.office_server.test_access import assert_problem
 
