@@ -33,6 +33,15 @@ def git(*arguments: str) -> str:
     return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
 
+async def written(path: Path) -> str:
+    """What somebody else wrote into a file, as soon as there is any."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not (text := path.read_text() if path.exists() else ""):
+        assert time.monotonic() < deadline, f"nothing in {path}"
+        await asyncio.sleep(0.02)
+    return text
+
+
 @dataclass
 class Answer:
     """What became of a command: its row and its result row."""
@@ -136,7 +145,8 @@ class Office:
         return Answer(rows[0], results[0] if results else None, await self._tell(rows[0], results))
 
     async def _tell(self, row: dict[str, Any], results: list[dict[str, Any]]) -> str:
-        session = (results[0]["result"] or {}).get("session_id") if results else None
+        result: dict[str, Any] = (results[0]["result"] if results else None) or {}
+        session: str | None = result.get("session_id")
         screen = await self.output_of(UUID(session) if session else row["session_id"])
         return f"\ncommand: {row}\nresults: {results}\nlast screen:\n{screen[-2000:]}\n"
 
@@ -200,11 +210,9 @@ class Machine:
         )
 
     def settings(self, **changes: Any) -> ClientSettings:
-        return ClientSettings(
-            state_dir=self.folder / "state",
-            policy_file=self.folder / "policy.toml",
-            **{"poll_seconds": 1.0, "heartbeat_seconds": 1.0, "lease_seconds": 6, **changes},
-        )
+        files = {"state_dir": self.folder / "state", "policy_file": self.folder / "policy.toml"}
+        pace = {"poll_seconds": 1.0, "heartbeat_seconds": 1.0, "lease_seconds": 6}
+        return ClientSettings.model_validate(files | pace | changes)
 
     async def start(self, **changes: Any) -> "Machine":
         """Runs the client in this process and returns when it takes work."""

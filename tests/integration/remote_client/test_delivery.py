@@ -1,0 +1,171 @@
+"""Who runs what, how often, and what becomes of it when a client goes away."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from shared.errors import Conflict, Fenced
+from tests.integration.remote_client.office import Machine, Office, written
+from tests.support.processes import environment_of
+
+MakeMachine = Callable[..., Awaitable[Machine]]
+DONE = "echo '[SEMO:DONE]'"
+
+
+async def test_a_command_inserted_while_the_client_was_down_runs_when_it_starts(
+    office: Office, machine: MakeMachine
+) -> None:
+    laptop = await machine()
+    waiting = await office.ask("send_prompt", {"role": "BE", "text": DONE})
+
+    await laptop.start()
+
+    answer = await office.until(waiting)
+    assert answer.status == "completed", answer
+
+
+async def test_without_realtime_a_command_is_found_by_polling(office: Office, machine: MakeMachine) -> None:
+    await (await machine()).start(realtime=False, poll_seconds=0.3)
+
+    answer = await office.do("send_prompt", {"role": "BE", "text": DONE})
+
+    assert answer.status == "completed", answer
+
+
+async def test_with_two_clients_in_one_office_each_command_runs_once(
+    office: Office, machine: MakeMachine, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        await (await machine(name)).start()
+    log = tmp_path / "runs"
+    log.touch()
+
+    asked = [
+        await office.ask("send_prompt", {"role": "BE", "text": f"echo {number} >> {log}\n{DONE}"})
+        for number in range(8)
+    ]
+    answers = [await office.until(command_id) for command_id in asked]
+
+    assert [answer.status for answer in answers] == ["completed"] * 8, answers
+    assert sorted(log.read_text().split()) == [str(number) for number in range(8)]
+    assert {answer.row["attempt"] for answer in answers} == {1}
+
+
+async def test_prompts_of_a_session_run_one_after_another_in_order(
+    office: Office, machine: MakeMachine, tmp_path: Path
+) -> None:
+    await (await machine()).start()
+    session_id = await office.session()
+    log = tmp_path / "order"
+
+    asked = [
+        await office.ask("send_prompt", {"text": f"sleep 0.05\necho {number} >> {log}\n{DONE}"}, session_id=session_id)
+        for number in range(6)
+    ]
+    for command_id in asked:
+        await office.until(command_id, "completed")
+
+    assert log.read_text().split() == [str(number) for number in range(6)]
+
+
+async def test_cancel_goes_past_a_running_prompt(office: Office, machine: MakeMachine) -> None:
+    await (await machine()).start()
+    session_id = await office.session()
+    long = await office.ask("send_prompt", {"text": "sleep 60\necho never"}, session_id=session_id)
+    await office.until_true("select 1 from agent_sessions where id = %s and status = 'executing'", session_id)
+
+    cancelled = await office.do("cancel", session_id=session_id)
+    answer = await office.until(long)
+
+    assert cancelled.result == {"status": "ready"}, cancelled
+    assert answer.status == "failed"
+    assert answer.error_code == "turn_interrupted"
+    assert answer.result["outcome"] == "interrupted"
+    assert (await office.do("send_prompt", {"text": DONE}, session_id=session_id)).status == "completed"
+
+
+async def test_a_prompt_is_not_typed_again_when_the_client_dies_between_typing_and_reporting(
+    office: Office, machine: MakeMachine, tmp_path: Path
+) -> None:
+    laptop = await machine()
+    await laptop.start_process()
+    log = tmp_path / "typed"
+    prompt = f"echo typed >> {log}\nsleep 60"
+    asked = await office.ask("send_prompt", {"role": "BE", "text": prompt})
+    await written(log)
+
+    await laptop.kill()
+    await laptop.start_process()
+
+    answer = await office.until(asked)
+    assert answer.status == "lost", answer
+    assert "not typed again" in answer.error
+    assert log.read_text() == "typed\n"
+    ended = await office.sql("select end_reason from agent_sessions where client_id = %s", laptop.client_id)
+    assert {"end_reason": "client_restarted"} in ended
+
+
+async def test_a_graceful_stop_interrupts_what_runs_and_leaves_no_process(office: Office, machine: MakeMachine) -> None:
+    laptop = await machine()
+    await laptop.start_process()
+    session_id = await office.session()
+    running = await office.ask("send_prompt", {"text": "sleep 60"}, session_id=session_id)
+    await office.until_true("select 1 from agent_sessions where id = %s and status = 'executing'", session_id)
+    behind = await office.ask("send_prompt", {"text": "echo behind"}, session_id=session_id)
+
+    await laptop.stop()
+
+    answer = await office.until(running)
+    assert answer.error_code == "turn_interrupted", answer
+    assert (await office.command(behind)).status == "pending"
+    sessions = await office.sql("select status, end_reason from agent_sessions where id = %s", session_id)
+    assert sessions == [{"status": "terminated", "end_reason": "client_stopped"}]
+    assert processes_of(str(session_id)) == []
+
+
+async def test_a_newer_process_of_the_same_client_fences_the_older_one_out(
+    office: Office, machine: MakeMachine
+) -> None:
+    laptop = await machine()
+    await laptop.start()
+
+    await office.sql("update remote_clients set epoch = epoch + 1 where id = %s", laptop.client_id)
+
+    with pytest.raises(Fenced):
+        await laptop.ended()
+
+
+async def test_two_processes_of_one_client_do_not_run_on_one_machine(office: Office, machine: MakeMachine) -> None:
+    laptop = await machine()
+    await laptop.start()
+    twin = Machine(office, laptop.client_id, laptop.folder)
+
+    with pytest.raises(Conflict, match="another process of this client"):
+        await twin.start()
+
+
+async def test_a_prompt_whose_lease_is_gone_is_stopped(office: Office, machine: MakeMachine) -> None:
+    await (await machine()).start()
+    session_id = await office.session()
+    asked = await office.ask("send_prompt", {"text": "sleep 60"}, session_id=session_id)
+    await office.until(asked, "processing")
+    await office.until_true("select 1 from agent_sessions where id = %s and status = 'executing'", session_id)
+
+    await office.sql("update agent_commands set lease_until = now() - interval '1 second' where id = %s", asked)
+    await office.sql("select rescue_commands()")
+
+    assert (await office.command(asked)).status == "lost"
+    await office.until_true("select 1 from session_events where command_id = %s and kind = 'lease_lost'", asked)
+
+
+def processes_of(session_id: str) -> list[int]:
+    """Pids of every process that carries the session's tag."""
+    found: list[int] = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and f"SEMO_SESSION_ID={session_id}" in environment_of(int(folder.name)):
+                found.append(int(folder.name))
+        except (FileNotFoundError, PermissionError, ProcessLookupError):
+            continue
+    return found
