@@ -9,7 +9,7 @@ import contextlib
 import secrets
 import struct
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -25,7 +25,6 @@ FEEDBACK_SECONDS = (0.002, 0.01, 0.05, 0.25, 1.0)
 A walsender of PostgreSQL 16 and later misses a commit that falls between its look at the log and its going to
 sleep, and then sleeps until something else happens. A report is something: it wakes it up to look again.
 """
-STIR_SECONDS = 0.1
 BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
 CLOSE_SECONDS = 2.0
 _POSTGRES_EPOCH = 946_684_800
@@ -47,7 +46,6 @@ class ReplicationStream:
         dsn: as a role with REPLICATION.
         on_change: called for each row change, in commit order. It must not block.
         on_state: called with True whenever the stream is up, with False whenever it is down.
-        stir: makes any commit, on another connection.
     """
 
     def __init__(
@@ -55,12 +53,10 @@ class ReplicationStream:
         dsn: str,
         on_change: Callable[[RowChange], None],
         on_state: Callable[[bool], None],
-        stir: Callable[[], Awaitable[None]],
     ) -> None:
         self._dsn = dsn
         self._on_change = on_change
         self._on_state = on_state
-        self._stir = stir
         self._received = 0
 
     async def run(self) -> None:
@@ -84,7 +80,11 @@ class ReplicationStream:
         slot = f"semo_realtime_{secrets.token_hex(6)}"
         connection = await psycopg.AsyncConnection.connect(self._dsn, replication="database", autocommit=True)
         try:
-            await self._create_slot(connection, slot)
+            await connection.execute(
+                sql.SQL("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT").format(
+                    sql.Identifier(slot)
+                )
+            )
             await _start(connection, slot)
             try:
                 yield connection
@@ -92,17 +92,6 @@ class ReplicationStream:
                 await _stop(connection, slot)
         finally:
             await connection.close()
-
-    async def _create_slot(self, connection: Connection, slot: str) -> None:
-        """The new slot waits for the transactions that run now, and may sleep through their end (see above)."""
-        command = sql.SQL("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT")
-        creating = asyncio.create_task(connection.execute(command.format(sql.Identifier(slot))))
-        try:
-            while not (await asyncio.wait({creating}, timeout=STIR_SECONDS))[0]:
-                await self._stir()
-        finally:
-            creating.cancel()
-        await creating
 
     async def _stream(self, connection: Connection) -> None:
         decoder, pgconn = Decoder(), connection.pgconn

@@ -88,8 +88,7 @@ class RealtimeServer:
         return self._services.replicating.is_set()
 
     async def _work(self) -> None:
-        dsn = self._services.config.replication_dsn
-        stream = ReplicationStream(dsn, self._on_change, self._on_state, self._stir)
+        stream = ReplicationStream(self._services.config.replication_dsn, self._on_change, self._on_state)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(stream.run(), name="realtime-replication")
             tasks.create_task(self._services.feed.run(), name="realtime-changes")
@@ -125,13 +124,6 @@ class RealtimeServer:
         meta = f'"meta":{{"id":{dump(row["id"])}}}'
         body = f'{{"event":{dump(event)},{meta},"payload":{payload},"type":"broadcast"}}'
         self._services.rooms.say(topic, row["private"] == "t", body)
-
-    async def _stir(self) -> None:
-        try:
-            async with self._services.sessions.connection() as connection:
-                await connection.execute("select pg_logical_emit_message(true, 'semo_realtime', '')")
-        except DatabaseUnreachable as unreachable:
-            _log.debug("database_unreachable", error=str(unreachable.__cause__))
 
     async def _prune(self) -> None:
         """Deletes old messages now and every hour."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from realtime.types import RealtimeSubscribeStates
+from supabase import AsyncClient, acreate_client
 
 from local_supabase.database import Database
-from supabase import AsyncClient, acreate_client
 from tests.integration.realtime.gateway import FIXTURES, Gateway, running_gateway
 from tests.support.embedded import EmbeddedPostgres
 
