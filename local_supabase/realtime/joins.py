@@ -1,8 +1,4 @@
-"""What a `phx_join` asks for, read from its payload, and every reason to refuse it. Touches no database.
-
-JoinRefused                    the argument is the reason that the client is told
-├── UnmatchedTopic             at once; the rest after a pause
-"""
+"""What a `phx_join` asks for, read from its payload, and every reason to refuse it. Touches no database."""
 
 from dataclasses import dataclass
 from typing import cast
