@@ -102,8 +102,11 @@ class Office:
     async def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """Rows of a statement that sees and may do everything."""
         dsn = self.project.database.dsn_for("supabase_admin")
-        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, row_factory=dict_row) as connection:
-            cursor = await connection.execute(statement.encode(), values)
+        async with (
+            await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection,
+            connection.cursor(row_factory=dict_row) as cursor,
+        ):
+            await cursor.execute(statement.encode(), values)
             return await cursor.fetchall() if cursor.description else []
 
     async def enrol(self, name: str, folder: Path, repository: Path, **wishes: Any) -> "Machine":
