@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import hmac
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from dataclasses import dataclass
 
 import orjson
 import uvicorn
@@ -29,6 +30,16 @@ MOST_BODY_BYTES = 32 * 1024 * 1024
 GRACE_SECONDS = 5
 
 
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway that runs."""
+
+    url: str
+    """Of the project."""
+    failed: Callable[[], Awaitable[None]]
+    """Waits for as long as it can work; raises when it no longer can."""
+
+
 def listen(port: int) -> socket.socket:
     """A socket on 127.0.0.1; port 0 takes a free one.
 
@@ -51,11 +62,11 @@ def listen(port: int) -> socket.socket:
 @contextlib.asynccontextmanager
 async def running_gateway(
     database: Database, keys: Keys, listener: socket.socket, *, token_seconds: int = 3600
-) -> AsyncGenerator[str]:
+) -> AsyncGenerator[Gateway]:
     """Serves `database` until the block is left; then open requests get some seconds, and sockets close with 1012.
 
     Yields:
-        The URL of the project, once it answers and no broadcast can be missed any more.
+        Once it answers and no broadcast can be missed any more.
     """
     url = f"http://{HOST}:{listener.getsockname()[1]}"
     verifier = TokenVerifier(keys.jwt_secret)
@@ -77,7 +88,7 @@ async def running_gateway(
         )
         guarded = _ApiKeyGuard(_BodyLimit(app), (keys.publishable_key, keys.service_role_key))
         async with _serving(guarded, listener):
-            yield url
+            yield Gateway(url, realtime.failed)
 
 
 class _QuietServer(uvicorn.Server):
@@ -93,6 +104,7 @@ async def _serving(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[None
     server = _QuietServer(
         uvicorn.Config(
             app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="websockets-sansio",
+            ws_per_message_deflate=False,
             ws_ping_interval=None, timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=75,
         )
     )  # fmt: skip

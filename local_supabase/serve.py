@@ -59,9 +59,20 @@ async def _run(
         database = postgres.database()
         await bootstrap(database)
         await migrate(database.dsn_for("postgres"), supabase_folder)
-        async with running_gateway(database, postgres.keys, listener) as url:
-            await ready(url)
-            await postgres.failed()
+        async with running_gateway(database, postgres.keys, listener) as gateway:
+            await ready(gateway.url)
+            await _first_failure(postgres.failed(), gateway.failed())
+
+
+async def _first_failure(*failures: Awaitable[None]) -> None:
+    """Waits until one of them raises, and raises the same."""
+    waiting = [asyncio.ensure_future(failure) for failure in failures]
+    try:
+        await next(asyncio.as_completed(waiting))
+    finally:
+        for one in waiting:
+            one.cancel()
+        await asyncio.wait(waiting)
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:

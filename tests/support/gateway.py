@@ -63,10 +63,10 @@ async def running_project(
     async with server.fresh_database(migrated=migrated) as database:
         with closing(listen(port)) as listener:
             async with (
-                running_gateway(database, server.keys, listener, token_seconds=token_seconds) as url,
+                running_gateway(database, server.keys, listener, token_seconds=token_seconds) as gateway,
                 httpx.AsyncClient(timeout=30) as http,
             ):
-                project = Project(url, server.keys, database, http)
+                project = Project(gateway.url, server.keys, database, http)
                 try:
                     yield project
                 finally:

@@ -129,10 +129,10 @@ async def test_the_gateway_says_503_while_the_database_is_away_and_then_serves_a
     async with PostgresServer(folder, durable=False) as postgres:
         await bootstrap(postgres.database())
         with closing(listen(0)) as listener:
-            async with running_gateway(postgres.database(), postgres.keys, listener) as url:
+            async with running_gateway(postgres.database(), postgres.keys, listener) as gateway:
                 key = postgres.keys.service_role_key
                 headers = {"apikey": key, "Authorization": f"Bearer {key}"}
-                async with httpx.AsyncClient(base_url=url, headers=headers) as client:
+                async with httpx.AsyncClient(base_url=gateway.url, headers=headers) as client:
                     assert await missing_table(client) == 404
                     os.kill(postgres.pid, signal.SIGKILL)
                     async with asyncio.timeout(30):

@@ -59,8 +59,8 @@ async def project(embedded_postgres: EmbeddedPostgres) -> AsyncIterator[Project]
     keys = embedded_postgres.keys
     async with embedded_postgres.fresh_database() as database:
         with closing(listen(0)) as listener:
-            async with running_gateway(database, keys, listener) as url:
-                yield Project(url, keys.service_role_key, keys.publishable_key, database)
+            async with running_gateway(database, keys, listener) as gateway:
+                yield Project(gateway.url, keys.service_role_key, keys.publishable_key, database)
 
 
 @asynccontextmanager
