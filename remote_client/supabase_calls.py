@@ -1,23 +1,24 @@
-"""Carries calls to Supabase: one official client, one HTTP connection pool, signed in as this machine's own user.
+"""Carries calls to Supabase over one HTTP connection pool, signed in as this machine's own user.
 
-The only module that speaks HTTP to Supabase. What the calls mean is in `office_link`.
+The official client signs in and keeps the token fresh. The only module that speaks HTTP to Supabase; what the calls
+mean is in `office_link`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import httpx
-from postgrest.exceptions import APIError
+import orjson
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
 from supabase_auth import AsyncMemoryStorage
 from supabase_auth.errors import AuthError, AuthRetryableError
 from supabase_auth.types import AuthChangeEvent, Session
 
 from remote_client.credentials import Credentials
 from shared.errors import BY_SQLSTATE, BackendDown, OfficeError, Refused, Unauthenticated
-from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 _STALE_TOKEN = frozenset({"PGRST301", "PGRST302", "PGRST303"})
-_STARTING = frozenset(
+_PASSING = frozenset(
     {"PGRST000", "PGRST001", "PGRST002", "PGRST003", "57P01", "57P03", "57014", "40001", "40P01", "55P03"}
 )
 """Answers that pass by themselves: no database yet, shutting down, a time-out, a deadlock."""
@@ -32,6 +33,8 @@ class SupabaseCalls:
         self._credentials = credentials
         self._session: Session | None = None
         self._listeners: list[Callable[[str], None]] = []
+        self._rest = f"{credentials.supabase_url.rstrip('/')}/rest/v1/rpc/"
+        self._headers = {"apikey": credentials.publishable_key, "Content-Type": "application/json"}
         client.auth.on_auth_state_change(self._on_auth)
 
     @classmethod
@@ -41,13 +44,11 @@ class SupabaseCalls:
             timeout=timeout_seconds,
             limits=httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=60),
         )
-        options = AsyncClientOptions(storage=AsyncMemoryStorage(), httpx_client=http, postgrest_client_retry=False)
+        options = AsyncClientOptions(storage=AsyncMemoryStorage(), httpx_client=http)
         client = await acreate_client(credentials.supabase_url, credentials.publishable_key, options)
         return cls(client, http, credentials)
 
     async def __call__(self, function: str, arguments: dict[str, Any]) -> Any:
-        if self._session is None:
-            await self.sign_in()
         try:
             return await self._rpc(function, arguments)
         except Unauthenticated:
@@ -55,13 +56,15 @@ class SupabaseCalls:
             return await self._rpc(function, arguments)
 
     async def _rpc(self, function: str, arguments: dict[str, Any]) -> Any:
+        # Plain PostgREST: on the way from a hint to the first typed byte, the official builder is a fifth of the time.
+        headers = self._headers | {"Authorization": f"Bearer {await self.access_token()}"}
         try:
-            answer = await self._client.rpc(function, arguments).execute()
-        except APIError as error:
-            raise _as_ours(function, error) from error
+            answer = await self._http.post(self._rest + function, content=orjson.dumps(arguments), headers=headers)
         except httpx.HTTPError as error:
             raise BackendDown(f"{function}: Supabase does not answer ({type(error).__name__})") from error
-        return answer.data
+        if answer.status_code >= 400:
+            raise _as_ours(function, answer)
+        return orjson.loads(answer.content) if answer.content else None
 
     async def sign_in(self) -> str:
         """Returns a fresh access token.
@@ -104,13 +107,17 @@ class SupabaseCalls:
         await self._http.aclose()
 
 
-def _as_ours(function: str, error: APIError) -> OfficeError:
-    code = error.code or ""
-    detail = error.message or f"{function} failed"
-    if code in _STALE_TOKEN:
+def _as_ours(function: str, answer: httpx.Response) -> OfficeError:
+    try:
+        said = orjson.loads(answer.content)
+        code, message, hint = str(said.get("code") or ""), said.get("message"), said.get("hint")
+    except (orjson.JSONDecodeError, AttributeError):
+        code, message, hint = "", None, None
+    detail = str(message or f"{function}: HTTP {answer.status_code}")
+    if code in _STALE_TOKEN or (answer.status_code == 401 and code not in BY_SQLSTATE):
         return Unauthenticated(detail)
     if code in BY_SQLSTATE:
-        return BY_SQLSTATE[code](detail, advice=error.hint)
-    if code in _STARTING or code.startswith(("08", "53")) or (code.isdigit() and int(code) >= 500):
+        return BY_SQLSTATE[code](detail, advice=hint)
+    if answer.status_code in (429, 502, 503, 504) or code in _PASSING or code.startswith(("08", "53")) or not code:
         return BackendDown(f"{function}: {detail}")
-    return Refused(f"{function}: {detail} ({code})", advice=error.hint)
+    return Refused(f"{function}: {detail} ({code})", advice=hint)
