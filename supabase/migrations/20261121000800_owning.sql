@@ -138,7 +138,9 @@ returns void language plpgsql security definer set search_path = public, pg_temp
 begin
   insert into agent_command_results (command_id, attempt, office_id, client_id, success, result, error_code, error)
   values (p_command.id, p_command.attempt, p_command.office_id, p_command.claimed_by, p_status = 'completed', p_result, p_error_code, p_error);
-  update agent_commands set status = p_status, finished_at = now(), lease_until = null where id = p_command.id;
+  update agent_commands
+  set status = p_status, finished_at = now(), lease_until = null, typed_at = p_command.typed_at, confirmed_at = p_command.confirmed_at
+  where id = p_command.id;
 end $$;
 
 -- Closes the turn of a prompt from its result: {"turn_id","session_id","outcome","marker","evidence",…}.
@@ -159,13 +161,14 @@ returns void language sql security definer set search_path = public, pg_temp as 
 $$;
 
 -- Draws: processing → completed, processing → failed. Result, status, turn and session in one transaction.
--- p_session_status: what the session is now, when the command moved it. p_typed_at, p_confirmed_at: steps that
--- record_progress has not told yet. Returns false when this very result is already
--- there (its acknowledgement was lost), true otherwise.
+-- p_session_status: what the session is now, when the command moved it. p_typed_at, p_confirmed_at, p_output: what
+-- record_progress and append_output have not told yet, so that whoever sees the result finds its output there too.
+-- Returns false when this very result is already there (its acknowledgement was lost), true otherwise.
 create function complete_command(p_client uuid, p_epoch bigint, p_command uuid, p_attempt integer, p_success boolean,
                                  p_result jsonb default null, p_error_code text default null, p_error text default null,
                                  p_session_status session_status default null,
-                                 p_typed_at timestamptz default null, p_confirmed_at timestamptz default null)
+                                 p_typed_at timestamptz default null, p_confirmed_at timestamptz default null,
+                                 p_output jsonb default '[]')
 returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_command agent_commands;
@@ -177,11 +180,13 @@ begin
     return false;
   end if;
   v_command := semo.held_command(p_client, p_epoch, p_command, p_attempt);
-  update agent_commands
-  set typed_at = coalesce(typed_at, p_typed_at), confirmed_at = coalesce(confirmed_at, p_confirmed_at)
-  where id = p_command returning * into v_command;
+  v_command.typed_at := coalesce(v_command.typed_at, p_typed_at);
+  v_command.confirmed_at := coalesce(v_command.confirmed_at, p_confirmed_at);
   if p_result ? 'turn_id' then
     perform semo.close_turn(v_command, p_result);
+  end if;
+  if p_output <> '[]' then
+    perform semo.keep_output(p_client, p_output);
   end if;
   if p_session_status is not null then
     perform semo.move_session(p_client, coalesce((p_result ->> 'session_id')::uuid, v_command.session_id), p_session_status);

@@ -146,10 +146,16 @@ end $$;
 -- What is already there is left as it is. Returns how many chunks were new.
 create function append_output(p_client uuid, p_epoch bigint, p_chunks jsonb)
 returns integer language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.own_client(p_client, p_epoch);
+  return semo.keep_output(p_client, p_chunks);
+end $$;
+
+create function semo.keep_output(p_client uuid, p_chunks jsonb)
+returns integer language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_count integer;
 begin
-  perform semo.own_client(p_client, p_epoch);
   -- Sessions are always locked in the order of their ids.
   perform 1 from agent_sessions
   where client_id = p_client and id in (select k.session_id from jsonb_to_recordset(p_chunks) as k(session_id uuid))

@@ -291,3 +291,18 @@ async def test_a_persona_is_the_offices_own_before_the_default_and_not_for_stran
     assert await client.caller.call_rows("get_persona", p_office=office, p_role="Astronaut") == []
     with refused("SO003"):
         await (await world.user()).call_rows("get_persona", p_office=office, p_role="BE")
+
+
+async def test_output_that_comes_with_a_result_is_kept_with_it_and_once(world: World) -> None:
+    office = await world.office()
+    client = await world.client(office)
+    session = await client.open_session(office)
+    await world.prompt(office, session)
+    [command] = await client.claim()
+    chunks = [{"session_id": str(session), "start": 0, "end": 5, "text": "hello"}]
+    assert await client.complete(command, p_output=chunks) is True
+    assert await client.complete(command, p_output=chunks) is False
+    kept = await world.owner.ask(
+        "select start_offset, end_offset, text from session_output where session_id = %s", session
+    )
+    assert [tuple(row.values()) for row in kept] == [(0, 5, "hello")]
