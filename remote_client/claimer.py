@@ -15,6 +15,7 @@ log = structlog.get_logger(__name__)
 
 LONGEST_PAUSE_SECONDS = 10.0
 HINT_SECONDS = 60.0
+CLAIMED_KEPT = 1000
 
 
 class Claimer:
@@ -34,6 +35,7 @@ class Claimer:
         self._lease_seconds = lease_seconds
         self._hints_come = hints_come
         self._hinted: dict[CommandId, float] = {}
+        self._claimed: dict[CommandId, None] = {}
         self._look = asyncio.Event()
         self._first_claim = asyncio.Event()
 
@@ -42,7 +44,9 @@ class Claimer:
         self._look.set()
 
     def hint(self, command_id: CommandId) -> None:
-        """A command was inserted that may be for us."""
+        """A command was inserted that may be for us. The second path often tells of what the first one brought."""
+        if command_id in self._claimed:
+            return
         self._hinted[command_id] = lease_clock()
         self._look.set()
 
@@ -54,6 +58,9 @@ class Claimer:
     def _forget_hints(self, claimed: list[Command], asked_at: float) -> None:
         for command in claimed:
             self._hinted.pop(command.command_id, None)
+            self._claimed[command.command_id] = None
+        while len(self._claimed) > CLAIMED_KEPT:
+            del self._claimed[next(iter(self._claimed))]
         # Old ones were taken by another machine.
         while self._hinted and (oldest := next(iter(self._hinted))) and asked_at - self._hinted[oldest] > HINT_SECONDS:
             del self._hinted[oldest]

@@ -18,7 +18,7 @@ from remote_client.sessions import Session, SessionRequest
 from remote_client.uplink import Uplink
 from shared.errors import Fenced, NotFound, OfficeError, SessionFailed, Unauthenticated
 from shared.ids import CommandId, OfficeId, SessionId
-from shared.states import SessionPool
+from shared.states import SessionPool, SessionStatus
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +136,7 @@ class Pool:
         session.held_by = None
         if self._closed or session.ending:
             return
+        session.status = SessionStatus.CREATING  # not idle before it is fresh
         self._in_background(self._recycle(session))
 
     async def _recycle(self, session: Session) -> None:

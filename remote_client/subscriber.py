@@ -106,14 +106,23 @@ class Subscriber:
             await asyncio.shield(client.close())
         self._say_offline("the channel was closed")
 
-    def _on_hint(self, hint: Any) -> None:
+    def _on_broadcast(self, message: Any) -> None:
         try:
-            ids = hint["payload"]
-            if ids.get("client_id") not in (None, str(self._claimer.client_id)):
-                return  # meant for another machine
-            self._claimer.hint(CommandId(UUID(ids["command_id"])))
+            ids = message["payload"]
+            self._hint(ids["command_id"], ids.get("client_id"))
         except (KeyError, TypeError, AttributeError, ValueError):
             self._wake()
+
+    def _on_insert(self, message: Any) -> None:
+        try:
+            record = message["data"]["record"]
+            self._hint(record["id"], record.get("client_id"))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            self._wake()
+
+    def _hint(self, command_id: str, client_id: str | None) -> None:
+        if client_id in (None, str(self._claimer.client_id)):
+            self._claimer.hint(CommandId(UUID(command_id)))
 
     async def _keep_joined(self, client: AsyncRealtimeClient) -> None:
         wanted = set(self._offices())
@@ -134,10 +143,10 @@ class Subscriber:
         }
         channel: AsyncRealtimeChannel = client.channel(commands_topic(office_id), config)
         # The callbacks run in the socket's reader, and one that raises would end it: they set events, nothing else.
-        channel.on_broadcast(COMMAND_EVENT, self._on_hint)
+        channel.on_broadcast(COMMAND_EVENT, self._on_broadcast)
         channel.on_postgres_changes(
             "INSERT",  # pyright: ignore[reportArgumentType]  the library's enum is a str enum; its own docs pass strings
-            lambda _payload: self._wake(),
+            self._on_insert,
             table="agent_commands",
             schema="public",
             filter=f"office_id=eq.{office_id}",
