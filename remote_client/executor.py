@@ -83,7 +83,6 @@ class Executor:
         else:
             self._journal.finished(command, completion)
             self._outbox.put(hold, completion)
-            self._uplink.hurry()
             await hold.delivered.wait()
         if not self._stopping:
             await self._handlers.after_delivery(hold)

@@ -165,7 +165,9 @@ class OfficeLink:
         wanted = [{"command_id": str(command), "attempt": attempt} for command, attempt in leases]
         return _holds(await self._own("renew_leases", leases=wanted, lease_seconds=lease_seconds))
 
-    async def complete_command(self, command_id: CommandId, attempt: Attempt, completion: Completion) -> None:
+    async def complete_command(
+        self, command_id: CommandId, attempt: Attempt, completion: Completion, output: Sequence[OutputChunk]
+    ) -> None:
         await self._own(
             "complete_command",
             command=command_id,
@@ -176,6 +178,7 @@ class OfficeLink:
             error=completion.error,
             session_status=completion.session_status,
             typed_at=completion.typed_at,
+            output=[_record(chunk) for chunk in output],
         )
 
     async def report_lost(self, command_id: CommandId, attempt: Attempt, error: str) -> None:

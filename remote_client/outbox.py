@@ -6,6 +6,7 @@ Several are on their way at once: those of one session never are, because the of
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from uuid import UUID
 
 import structlog
 
@@ -15,6 +16,7 @@ from remote_client.leases import Leases
 from remote_client.office_link import OfficeLink
 from remote_client.uplink import Uplink
 from shared.errors import Conflict, Fenced, Forbidden, Refused, Unauthenticated, Unavailable
+from shared.ids import SessionId
 from shared.states import SessionStatus
 
 log = structlog.get_logger(__name__)
@@ -75,7 +77,7 @@ class Outbox:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                await self._link.complete_command(command.command_id, command.attempt, completion)
+                await self._complete(hold, completion)
                 return
             except Unavailable as error:
                 log.warning("result not delivered yet", command_id=str(command.command_id), error=error.detail)
@@ -92,6 +94,16 @@ class Outbox:
                 if weaker is None:
                     return
                 completion = weaker
+
+    async def _complete(self, hold: Hold, completion: Completion) -> None:
+        command = hold.command
+        session_id = (completion.result or {}).get("session_id")
+        if session_id is None:
+            await self._link.complete_command(command.command_id, command.attempt, completion, [])
+            return
+        # Whoever sees the result is to find the output there too.
+        async with self._uplink.rest_of(SessionId(UUID(str(session_id)))) as output:
+            await self._link.complete_command(command.command_id, command.attempt, completion, output)
 
 
 def _weaker(completion: Completion, error: Refused) -> Completion | None:

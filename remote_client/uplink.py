@@ -5,7 +5,8 @@ A batch that was sent twice changes nothing. What had to be dropped while the of
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 CHUNK_BYTES = 32_768
 EVENTS_KEPT = 1000
 STEPS_KEPT = 1000
+LONGEST_PAUSE_SECONDS = 3.0
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Uplink:
         self._something = asyncio.Event()
         self._now = asyncio.Event()
         self._sending = asyncio.Lock()
+        self._travels_elsewhere: set[SessionId] = set()
 
     # What the rest of the client tells; nothing here waits -----------------------------------------------------------
 
@@ -85,9 +88,6 @@ class Uplink:
     def event(self, event: Happening) -> None:
         self._events.append(event)
         self._something.set()
-
-    def hurry(self) -> None:
-        self._now.set()
 
     def _drop_oldest(self) -> None:
         """Halves the fullest stream."""
@@ -139,6 +139,21 @@ class Uplink:
                 events = [self._events.popleft() for _ in range(min(len(self._events), 100))]
                 await self._persist(lambda: self._link.record_events(events), "events")
 
+    @asynccontextmanager
+    async def rest_of(self, session_id: SessionId) -> AsyncGenerator[list[OutputChunk]]:
+        """What waits of one terminal, for the block to send with something else. It waits on if the block raises."""
+        if len(self._streams[session_id].data if session_id in self._streams else b"") > self._batch_bytes:
+            await self.flush()
+        async with self._sending:  # a batch on its way may hold some of it
+            self._travels_elsewhere.add(session_id)
+        try:
+            chunks = self._chunks_of(session_id, self._batch_bytes)
+            yield chunks
+            self._sent(chunks)
+        finally:
+            self._travels_elsewhere.discard(session_id)
+            self._something.set()
+
     async def flush_step(self, command_id: CommandId) -> None:
         """Sends the step of one command now, if it waits still."""
         if command_id in self._steps:
@@ -152,22 +167,30 @@ class Uplink:
             await self._persist(lambda: self._link.record_progress(steps), "progress")
 
     def _next_chunks(self) -> list[OutputChunk]:
-        # Here is the one place that all output passes on its way out of the machine: redaction belongs here.
         chunks: list[OutputChunk] = []
         room = self._batch_bytes
-        for session_id, stream in self._streams.items():
-            place = 0
-            while room > 0 and place < len(stream.data):
-                piece = bytes(stream.data[place : place + min(CHUNK_BYTES, max(room, 4))])
-                at_end = place + len(piece) == len(stream.data)
-                length = len(piece) if stream.over and at_end else complete_length(piece)
-                if length == 0:
-                    break
-                text = piece[:length].decode(errors="replace").replace("\x00", "\ufffd")
-                begin = stream.start + place
-                chunks.append(OutputChunk(session_id, ByteOffset(begin), ByteOffset(begin + length), text))
-                place += length
-                room -= length
+        for session_id in self._streams.keys() - self._travels_elsewhere:
+            more = self._chunks_of(session_id, room)
+            chunks += more
+            room -= sum(chunk.end - chunk.start for chunk in more)
+        return chunks
+
+    def _chunks_of(self, session_id: SessionId, room: int) -> list[OutputChunk]:
+        # Here is the one place that all output passes on its way out of the machine: redaction belongs here.
+        chunks: list[OutputChunk] = []
+        stream = self._streams.get(session_id)
+        place = 0
+        while stream is not None and room > 0 and place < len(stream.data):
+            piece = bytes(stream.data[place : place + min(CHUNK_BYTES, max(room, 4))])
+            at_end = place + len(piece) == len(stream.data)
+            length = len(piece) if stream.over and at_end else complete_length(piece)
+            if length == 0:
+                break
+            text = piece[:length].decode(errors="replace").replace("\x00", "\ufffd")
+            begin = stream.start + place
+            chunks.append(OutputChunk(session_id, ByteOffset(begin), ByteOffset(begin + length), text))
+            place += length
+            room -= length
         return chunks
 
     def _sent(self, chunks: list[OutputChunk]) -> None:
@@ -185,7 +208,7 @@ class Uplink:
     async def _persist(self, send: Callable[[], Awaitable[None]], what: str) -> None:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
-            wait=wait_random_exponential(multiplier=0.2, max=10),
+            wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
             reraise=True,
         )
         try:
