@@ -124,7 +124,7 @@ class Hints:
 
     def _wake(self, office: OfficeId, message: Any) -> None:
         try:
-            command = CommandId(UUID(message["payload"]["command_id"]))
+            command = CommandId(UUID(str(message["payload"]["command_id"])))
         except (KeyError, TypeError, ValueError):
             return
         for event in self._listeners.get(office, {}).get(command, ()):
