@@ -83,7 +83,9 @@ class _Client:
         )
         self._leases = Leases(self._link, settings.lease_seconds)
         self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._on_delivered)
-        maker = SessionMaker(self._link, self._terminals, policy, self._adapters, self._uplink, self._on_death)
+        maker = SessionMaker(
+            self._link, self._terminals, policy, settings.state / "agents", self._adapters, self._uplink, self._on_death
+        )
         self._pool = Pool(maker, self._link, self._uplink, policy.limits.max_sessions)
         handlers = Handlers(self._pool, self._terminals, Turns(journal, self._uplink), journal, policy)
         self._executor = Executor(

@@ -85,14 +85,9 @@ class Handlers:
             if getattr(payload, option) is not None and option not in self._pool.options_of(name):
                 raise InvalidPayload(f'create_session: the agent "{name}" takes no "{option}"')
         request = SessionRequest(
-            hold.command.office_id,
-            payload.role,
-            name,
-            payload.task,
-            payload.base,
-            payload.cols or 120,
-            payload.rows or 40,
-        )
+            hold.command.office_id, payload.role, name, payload.task, payload.base, payload.cols or 120,
+            payload.rows or 40, model=payload.model, mcp=payload.mcp, resume=payload.resume,
+        )  # fmt: skip
         session = await self._pool.acquire(request, hold)
         if (session.cols, session.rows) != (request.cols, request.rows):
             await self._set_size(session, request.cols, request.rows)

@@ -79,7 +79,7 @@ class Pool:
     async def acquire(self, request: SessionRequest, hold: Hold) -> Session:
         """An idle session that fits, else a new one; in the hands of `hold`'s command."""
         command = hold.command
-        if request.task is None and request.base is None:
+        if request.is_plain:
             for session in self._sessions.values():
                 fits = session.role == request.role and request.agent in (None, session.agent)
                 if session.is_idle and fits and session.office_id == request.office_id:

@@ -5,6 +5,7 @@ Which sessions there should be is the business of `pool`.
 
 import asyncio
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,12 +14,12 @@ from uuid import uuid4
 import structlog
 
 from remote_client import persona
-from remote_client.agents.adapter import AgentAdapter
+from remote_client.agents.adapter import AgentAdapter, Wish
 from remote_client.commands import Hold
 from remote_client.office_link import OfficeLink, OfficeTerms, OpenedSession
 from remote_client.policy import Policy
 from remote_client.sessions import Session, SessionRequest
-from remote_client.terminals import FIRST_BYTE, Terminals, TerminalSpec
+from remote_client.terminals import FIRST_BYTE, HookEvent, Terminals, TerminalSpec
 from remote_client.uplink import Uplink
 from remote_client.worktrees import Worktrees
 from shared.errors import NotFound, OfficeError, PersonaNotRendered, PolicyForbids, Unavailable
@@ -39,6 +40,7 @@ class SessionMaker:
         link: OfficeLink,
         terminals: Terminals,
         policy: Policy,
+        folder: Path,
         adapters: Mapping[str, AgentAdapter],
         uplink: Uplink,
         on_death: Callable[[Session, str], None],
@@ -46,6 +48,7 @@ class SessionMaker:
         self._link = link
         self._terminals = terminals
         self._policy = policy
+        self._folder = folder
         self._adapters = adapters
         self._uplink = uplink
         self._on_death = on_death
@@ -58,7 +61,7 @@ class SessionMaker:
     def options_of(self, agent: str) -> frozenset[str]:
         """Which of create_session's options an agent takes."""
         adapter = self._adapters.get(agent)
-        return adapter.takes if adapter is not None else frozenset()
+        return adapter.abilities.options if adapter is not None else frozenset()
 
     async def open(self, request: SessionRequest, hold: Hold | None) -> Session:
         """A session that is ready for a prompt, in the hands of `hold`'s command or idle.
@@ -84,8 +87,8 @@ class SessionMaker:
             await self._tell_failure(session_id, error.detail)
             raise
         session = Session(
-            session_id, request.office_id, request.role, agent, adapter, request.pool, worktrees, worktree,
-            request.cols, request.rows, held_by=command.command_id if command else None,
+            session_id, request, agent, adapter, worktrees, worktree, request.cols, request.rows,
+            held_by=command.command_id if command else None,
         )  # fmt: skip
         try:
             await self._start(session, FIRST_BYTE)
@@ -108,6 +111,7 @@ class SessionMaker:
             OfficeError: it could not be done; the session has ended.
         """
         session.status = SessionStatus.CREATING
+        session.request = session.request.plain()
         await self._link.update_session(session.session_id, SessionStatus.CREATING)
         end = await self._stop_terminal(session)
         try:
@@ -132,14 +136,19 @@ class SessionMaker:
 
     async def _start(self, session: Session, offset: ByteOffset) -> None:
         version = await self._inject_persona(session)
-        environment = self._policy.environment_for_agents() | dict(session.adapter.environment(session.session_id))
-        spec = TerminalSpec(
-            session.session_id, session.adapter.command(), session.worktree.path, environment,
-            session.cols, session.rows, offset,
+        launch = session.adapter.launch(
+            Wish(
+                session.session_id, session.worktree.path, self._state_of(session),
+                session.request.model, session.request.mcp, session.request.resume,
+            )
         )  # fmt: skip
+        environment = self._policy.environment_for_agents() | dict(launch.environment)
+        spec = TerminalSpec(
+            session.session_id, launch.command, session.worktree.path, environment, session.cols, session.rows, offset
+        )
         info = await self._terminals.create(spec)
         session.pid = info.pid
-        session.driver = session.adapter.drive(session.session_id, self._terminals)
+        session.driver = session.adapter.drive(session.session_id, self._terminals, launch.memory)
         session.follower = asyncio.create_task(self._follow(session, offset), name=f"follow {session.session_id}")
         await session.driver.until_ready(READY_SECONDS)
         await self._link.update_session(
@@ -149,6 +158,12 @@ class SessionMaker:
         session.persona_version = version
         session.status = SessionStatus.READY
         session.idle_since = time.monotonic()
+
+    def _state_of(self, session: Session) -> Path:
+        """The adapter's own files of this session."""
+        folder = self._folder / str(session.session_id)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     async def _inject_persona(self, session: Session) -> int:
         """Returns the version of the persona that is in the worktree now."""
@@ -171,9 +186,12 @@ class SessionMaker:
     async def _follow(self, session: Session, offset: ByteOffset) -> None:
         """The one reader of its terminal: the agent's driver sees every byte first, then it goes to the office."""
         driver, terminal = session.driver, session.session_id
-        async for chunk in self._terminals.follow(terminal, offset):
-            driver.feed(chunk)
-            self._uplink.output(session.office_id, terminal, chunk)
+        async for found in self._terminals.follow(terminal, offset):
+            if isinstance(found, HookEvent):
+                driver.hear(found)
+            else:
+                driver.feed(found)
+                self._uplink.output(session.office_id, terminal, found)
         exit_status = await self._terminals.wait(terminal)
         driver.end(exit_status)
         if not session.ending:
@@ -202,5 +220,6 @@ class SessionMaker:
 
     async def _tell_end(self, session: Session, reason: str) -> None:
         session.status = SessionStatus.TERMINATED
+        await asyncio.to_thread(shutil.rmtree, self._state_of(session))
         self._uplink.session_over(session.session_id)
         await self._tell_failure(session.session_id, reason)

@@ -2,7 +2,7 @@
 
 import time
 from asyncio import Event, Task
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from remote_client.agents.adapter import AgentAdapter, AgentDriver
 from remote_client.git_head import GitHead
@@ -23,16 +23,26 @@ class SessionRequest:
     cols: int = 120
     rows: int = 40
     pool: SessionPool = SessionPool.COLD
+    model: str | None = None
+    mcp: str | None = None
+    resume: str | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether any session of the role and agent will do."""
+        return self == self.plain()
+
+    def plain(self) -> "SessionRequest":
+        """The same without what one caller alone wanted."""
+        return replace(self, task=None, base=None, model=None, mcp=None, resume=None)
 
 
 @dataclass(eq=False)
 class Session:
     session_id: SessionId
-    office_id: OfficeId
-    role: str
+    request: SessionRequest
     agent: str
     adapter: AgentAdapter
-    pool: SessionPool
     worktrees: Worktrees
     worktree: Worktree
     cols: int
@@ -53,6 +63,18 @@ class Session:
 
     def __post_init__(self) -> None:
         self.settled.set()
+
+    @property
+    def office_id(self) -> OfficeId:
+        return self.request.office_id
+
+    @property
+    def role(self) -> str:
+        return self.request.role
+
+    @property
+    def pool(self) -> SessionPool:
+        return self.request.pool
 
     @property
     def driver(self) -> AgentDriver:

@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from shared.ids import ByteOffset, SessionId
 
 SESSION_TAG = "SEMO_SESSION_ID"
 """The environment variable by which every process of a session is found, whatever it did to its parents."""
+
+HOOK_SOCKET = "SEMO_HOOK_SOCKET"
+HOOK_TOKEN = "SEMO_HOOK_TOKEN"  # noqa: S105  the name of the variable
+"""Variables by which a program's hooks find the host of its terminal, and prove that they are of this session."""
 
 InputMode = Literal["line", "raw"]
 FIRST_BYTE = ByteOffset(0)
@@ -65,6 +69,20 @@ class Chunk:
         return ByteOffset(self.start + len(self.data))
 
 
+@dataclass(frozen=True)
+class HookEvent:
+    """What an agent's own hook said, beside the screen: `body` is its JSON, `at` how far the output was when it came.
+
+    `number` counts the hook events of a session from 1. While `waits`, the hook stands still until it is answered.
+    """
+
+    number: int
+    at: ByteOffset
+    name: str
+    body: dict[str, Any]
+    waits: bool = False
+
+
 class Terminals(Protocol):
     """Every method but `create` and `list` raises NotFound for a session that it does not have."""
 
@@ -85,14 +103,31 @@ class Terminals(Protocol):
         """`line`: the terminal itself edits lines, and cuts those beyond 4,095 bytes. `raw`: the program reads keys."""
         ...
 
+    async def signal(self, session_id: SessionId, number: Signals) -> None:
+        """To the program of the terminal alone, not to its children."""
+        ...
+
+    async def answer_hook(self, session_id: SessionId, number: int, body: dict[str, Any]) -> None:
+        """What a waiting hook gives back to its agent.
+
+        Raises:
+            Conflict: it waits no longer.
+        """
+        ...
+
     async def kill(self, session_id: SessionId, grace_seconds: float) -> ExitStatus:
         """Ends every process of the session: hang-up first, SIGKILL to what is left after the grace."""
         ...
 
     async def read_from(self, session_id: SessionId, offset: ByteOffset, limit: int) -> Chunk: ...
 
-    def follow(self, session_id: SessionId, offset: ByteOffset) -> AsyncIterator[Chunk]:
-        """Everything from `offset` on, as it comes; ends when the terminal has ended and all was read."""
+    def follow(
+        self, session_id: SessionId, offset: ByteOffset, after_hook: int = 0
+    ) -> AsyncIterator[Chunk | HookEvent]:
+        """Output from `offset` on and hook events after number `after_hook`, in the order in which they came.
+
+        Ends when the terminal has ended and all was read.
+        """
         ...
 
     async def wait(self, session_id: SessionId) -> ExitStatus:

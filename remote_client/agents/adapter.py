@@ -2,13 +2,48 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
-from remote_client.terminals import Chunk, ExitStatus, Terminals
+from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
 from shared.ids import ByteOffset, SessionId
-from shared.states import TurnOutcome
+from shared.states import SessionStatus, TurnOutcome
 
 Evidence = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a session is to be started with; an option that the adapter does not take is None."""
+
+    session_id: SessionId
+    folder: Path
+    state: Path
+    """A folder for the adapter's own files of this session, private to this user; goes when the session goes."""
+    model: str | None = None
+    mcp: str | None = None
+    resume: str | None = None
+    """The agent's own name of the conversation to go on with."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How an agent is started. `memory` is what its driver must know of it, also after a restart of the client."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    memory: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What can be relied on with this kind of agent; shown to people with the client's capabilities."""
+
+    options: frozenset[str] = frozenset()
+    """Which of create_session's options it understands: model, mcp, resume."""
+    confirms_prompts: bool = False
+    asks_permission: bool = False
+    reports_cost: bool = False
 
 
 @dataclass(frozen=True)
@@ -21,15 +56,26 @@ class TurnEnd:
     end: ByteOffset
     alive: bool
     pull_requests: list[str] = field(default_factory=list[str])
+    cost_usd: float | None = None
+
+
+def _ignore(*_: object) -> None:
+    pass
 
 
 @dataclass(frozen=True)
 class Typing:
-    """`before` is called right before the first byte is typed and may refuse by raising; `after` right after it,
-    with the offset at which the turn's output begins."""
+    """Whom a driver tells how its turn goes.
+
+    `before` is called right before the first byte is typed and may refuse by raising; `after` right after it, with
+    the offset at which the turn's output begins. `confirmed`: the agent itself said that the prompt arrived.
+    `moved`: the turn stands still (needs_permission, waiting_input) or goes on (executing), with the evidence for it.
+    """
 
     before: Callable[[], None]
     after: Callable[[ByteOffset], None]
+    confirmed: Callable[[], None] = _ignore
+    moved: Callable[[SessionStatus, Evidence], None] = _ignore
 
 
 class AgentDriver(Protocol):
@@ -41,6 +87,8 @@ class AgentDriver(Protocol):
         ...
 
     def feed(self, chunk: Chunk) -> None: ...
+
+    def hear(self, event: HookEvent) -> None: ...
 
     def end(self, exit_status: ExitStatus) -> None:
         """The terminal has ended; nothing more will be fed."""
@@ -62,6 +110,13 @@ class AgentDriver(Protocol):
         """Types a prompt and follows the turn to its end; one at a time."""
         ...
 
+    async def carry_on(self, text: str, timeout_seconds: float, start: ByteOffset, typing: Typing) -> TurnEnd:
+        """Follows a turn to its end that an earlier process of this client typed, its output beginning at `start`.
+
+        To be called before that output is fed. Types nothing.
+        """
+        ...
+
     async def interrupt(self, reason: str) -> None:
         """Asks the running turn to stop and returns when it has ended. Without a turn, does nothing."""
         ...
@@ -71,17 +126,12 @@ class AgentAdapter(Protocol):
     """One kind of agent on this machine."""
 
     name: str
-    takes: frozenset[str]
-    """Which of create_session's options this agent understands: model, mcp, resume."""
+    abilities: Abilities
 
     def version(self) -> str | None:
         """What the program says its version is; None when the program is not there."""
         ...
 
-    def command(self) -> Sequence[str]: ...
+    def launch(self, wish: Wish) -> Launch: ...
 
-    def environment(self, session_id: SessionId) -> Mapping[str, str]:
-        """Variables that this agent needs, besides those that the policy lets through."""
-        ...
-
-    def drive(self, session_id: SessionId, terminals: Terminals) -> AgentDriver: ...
+    def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver: ...

@@ -9,14 +9,16 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from remote_client.agents.adapter import AgentDriver, TurnEnd, Typing
+from remote_client.agents.adapter import Abilities, AgentDriver, Launch, TurnEnd, Typing, Wish
 from remote_client.agents.shell_stream import Line, ShellStream, Sign, marks
 from remote_client.agents.shell_turn import ShellTurn
-from remote_client.terminals import Chunk, ExitStatus, Terminals
+from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
 from shared.errors import Conflict, SessionFailed
 from shared.ids import ByteOffset, SessionId
 
+INPUTRC = Path(__file__).with_name("shell.inputrc")
 PASTE_BEGINS = b"\x1b[200~"
 PASTE_ENDS = b"\x1b[201~"
 CTRL_C = b"\x03"
@@ -41,11 +43,10 @@ class ShellAdapter:
     """bash, without anybody's start-up files and without history."""
 
     name = "shell"
-    takes: frozenset[str] = frozenset()
+    abilities = Abilities()
 
     def __init__(self, program: Sequence[str] = ("bash",)) -> None:
         self._program = tuple(program)
-        self._nonces: dict[SessionId, str] = {}
 
     def version(self) -> str | None:
         path = shutil.which(self._program[0])
@@ -55,16 +56,15 @@ class ShellAdapter:
         found = re.search(r"version (\d+\.\d+)", said)
         return found[1] if found else None
 
-    def command(self) -> Sequence[str]:
+    def launch(self, wish: Wish) -> Launch:
+        nonce = secrets.token_hex(8)
         # +H: a "!" in a script is a "!".
-        return [*self._program, "--noprofile", "--norc", "+H", "-i"]
+        command = [*self._program, "--noprofile", "--norc", "+H", "-i"]
+        environment = marks(nonce) | {"TERM": "xterm-256color", "HISTFILE": "", "INPUTRC": str(INPUTRC)}
+        return Launch(command, environment, {"nonce": nonce})
 
-    def environment(self, session_id: SessionId) -> Mapping[str, str]:
-        nonce = self._nonces[session_id] = secrets.token_hex(8)
-        return marks(nonce) | {"TERM": "xterm-256color", "HISTFILE": "", "INPUTRC": "/dev/null"}
-
-    def drive(self, session_id: SessionId, terminals: Terminals) -> AgentDriver:
-        return ShellDriver(session_id, terminals, self._nonces.pop(session_id))
+    def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver:
+        return ShellDriver(session_id, terminals, memory["nonce"])
 
 
 class ShellDriver:
@@ -100,6 +100,9 @@ class ShellDriver:
                 self._take_sign(found)
         if self._last_ended is not None and (self._hidden_prompt is None or self._hidden_prompt.done()):
             self._hidden_prompt = asyncio.create_task(self._until_reading_keys())
+
+    def hear(self, event: HookEvent) -> None:
+        """A shell has no hooks."""
 
     def end(self, exit_status: ExitStatus) -> None:
         for line in self._stream.finish_line():
@@ -176,14 +179,25 @@ class ShellDriver:
             self._at_prompt.clear()
             await self._terminals.write(self._session_id, PASTE_BEGINS + pasteable(text) + PASTE_ENDS + b"\r")
             typing.after(start)
-            try:
-                return await asyncio.wait_for(asyncio.shield(turn.ended), timeout_seconds)
-            except TimeoutError:
-                turn.interrupted_by = {"kind": "timeout", "after_s": timeout_seconds}
-                await self.interrupt("timeout")
-                return await turn.ended
+            return await self._until_ended(turn, timeout_seconds)
         finally:
             self._turn = None
+
+    async def carry_on(self, text: str, timeout_seconds: float, start: ByteOffset, typing: Typing) -> TurnEnd:
+        turn = self._turn = ShellTurn(text, self._shell_pid, start)
+        try:
+            self._at_prompt.clear()
+            return await self._until_ended(turn, timeout_seconds)
+        finally:
+            self._turn = None
+
+    async def _until_ended(self, turn: ShellTurn, timeout_seconds: float) -> TurnEnd:
+        try:
+            return await asyncio.wait_for(asyncio.shield(turn.ended), timeout_seconds)
+        except TimeoutError:
+            turn.interrupted_by = {"kind": "timeout", "after_s": timeout_seconds}
+            await self.interrupt("timeout")
+            return await turn.ended
 
     async def interrupt(self, reason: str) -> None:
         """Ctrl-C, again for every further command of the script that begins, then the end of the whole tree."""

@@ -1,10 +1,12 @@
 """All terminals of this process, behind the seam of `terminals`."""
 
 from collections.abc import AsyncIterator, Sequence
+from signal import Signals
+from typing import Any
 
 from remote_client.ptyhost.pty_terminal import PtyTerminal
-from remote_client.terminals import Chunk, ExitStatus, InputMode, TerminalInfo, TerminalSpec
-from shared.errors import NotFound, SessionFailed
+from remote_client.terminals import Chunk, ExitStatus, HookEvent, InputMode, TerminalInfo, TerminalSpec
+from shared.errors import Conflict, NotFound, SessionFailed
 from shared.ids import ByteOffset, SessionId
 
 FOLLOW_BYTES = 65_536
@@ -38,13 +40,22 @@ class InProcessTerminals:
     async def input_mode(self, session_id: SessionId) -> InputMode:
         return self._terminal(session_id).input_mode()
 
+    async def signal(self, session_id: SessionId, number: Signals) -> None:
+        self._terminal(session_id).signal(number)
+
+    async def answer_hook(self, session_id: SessionId, number: int, body: dict[str, Any]) -> None:
+        self._terminal(session_id)
+        raise Conflict(f"hook {number} of session {session_id} waits no longer")
+
     async def kill(self, session_id: SessionId, grace_seconds: float) -> ExitStatus:
         return await self._terminal(session_id).kill(grace_seconds)
 
     async def read_from(self, session_id: SessionId, offset: ByteOffset, limit: int) -> Chunk:
         return self._terminal(session_id).ring.read(offset, limit)
 
-    async def follow(self, session_id: SessionId, offset: ByteOffset) -> AsyncIterator[Chunk]:
+    async def follow(
+        self, session_id: SessionId, offset: ByteOffset, after_hook: int = 0
+    ) -> AsyncIterator[Chunk | HookEvent]:
         terminal = self._terminal(session_id)
         while True:
             over = terminal.ended.is_set()

@@ -8,6 +8,7 @@ import os
 import struct
 import termios
 from collections import deque
+from signal import Signals
 from typing import Any, Protocol, cast
 
 from ptyprocess import PtyProcess  # pyright: ignore[reportMissingTypeStubs]  it has none
@@ -56,6 +57,7 @@ class PtyTerminal:
         self.ended = asyncio.Event()
         self._more = asyncio.Event()
         self._process = process
+        self._reaped = False
         self._master = process.fd
         self._loop = asyncio.get_running_loop()
         self._queue: deque[memoryview] = deque()
@@ -156,6 +158,7 @@ class PtyTerminal:
         """Waits for this one program, reads what it left behind, closes the PTY once."""
         await self._exited()
         _, status = os.waitpid(self.pid, 0)  # noqa: ASYNC222  it has ended: this returns at once
+        self._reaped = True
         code = os.waitstatus_to_exitcode(status)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._at_end.wait(), DRAIN_SECONDS)
@@ -188,6 +191,11 @@ class PtyTerminal:
         self._process.terminated = True
         self._process.delayafterclose = 0
         self._process.close()
+
+    def signal(self, number: Signals) -> None:
+        """Until it is reaped, the pid is nobody else's."""
+        if not self._reaped:
+            os.kill(self.pid, number)
 
     async def kill(self, grace_seconds: float) -> ExitStatus:
         await end_tree(self.session_id, self.pid, grace_seconds)

@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from remote_client.agents.adapter import AgentDriver, TurnEnd, Typing
+from remote_client.agents.adapter import AgentDriver, TurnEnd, Typing, Wish
 from remote_client.agents.shell import ShellAdapter
 from remote_client.ptyhost.host import InProcessTerminals
-from remote_client.terminals import FIRST_BYTE, TerminalSpec
+from remote_client.terminals import FIRST_BYTE, Chunk, TerminalSpec
 from shared.ids import SessionId
 from shared.states import TurnOutcome
 from tests.integration.remote_client.office import written
@@ -36,13 +36,15 @@ class Shell:
 @pytest_asyncio.fixture(loop_scope="session")
 async def shell(tmp_path: Path) -> AsyncIterator[Shell]:
     terminals, adapter, session_id = InProcessTerminals(), ShellAdapter(), SessionId(uuid4())
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **adapter.environment(session_id)}
-    await terminals.create(TerminalSpec(session_id, adapter.command(), tmp_path, environment, 80, 24))
-    driver = adapter.drive(session_id, terminals)
+    launch = adapter.launch(Wish(session_id, tmp_path, tmp_path))
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **launch.environment}
+    await terminals.create(TerminalSpec(session_id, launch.command, tmp_path, environment, 80, 24))
+    driver = adapter.drive(session_id, terminals, launch.memory)
 
     async def follow() -> None:
         async for chunk in terminals.follow(session_id, FIRST_BYTE):
-            driver.feed(chunk)
+            if isinstance(chunk, Chunk):
+                driver.feed(chunk)
         driver.end(await terminals.wait(session_id))
 
     following = asyncio.create_task(follow())
