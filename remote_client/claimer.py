@@ -51,7 +51,7 @@ class Claimer:
         self._look.set()
 
     def place_is_free(self) -> None:
-        """A command of ours has ended: what waited behind it may be taken now. With hints, we know whether any does."""
+        """A place may be free: what waited for it may be taken now. With hints, we know whether any does."""
         if self._hinted or not self._hints_come():
             self._look.set()
 

@@ -82,11 +82,11 @@ class _Client:
             self._link, settings.uplink_seconds, settings.uplink_batch_bytes, settings.uplink_memory_bytes
         )
         self._leases = Leases(self._link, settings.lease_seconds)
-        self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._on_delivered)
+        self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._on_place_free)
         maker = SessionMaker(
             self._link, self._terminals, policy, settings.state / "agents", self._adapters, self._uplink, self._on_death
         )
-        self._pool = Pool(maker, self._link, self._uplink, policy.limits.max_sessions)
+        self._pool = Pool(maker, self._link, self._uplink, policy.limits.max_sessions, self._on_place_free)
         handlers = Handlers(self._pool, self._terminals, Turns(journal, self._uplink), journal, policy)
         self._executor = Executor(
             self._link, handlers, journal, self._leases, self._outbox, self._uplink, settings.lease_seconds
@@ -103,7 +103,7 @@ class _Client:
             credentials.supabase_url, credentials.publishable_key, calls, lambda: self._offices, self._claimer
         )
 
-    def _on_delivered(self) -> None:
+    def _on_place_free(self) -> None:
         self._claimer.place_is_free()
 
     def _on_death(self, session: Session, reason: str) -> None:

@@ -5,7 +5,7 @@ How a session is made, reset and ended is in `session_maker`.
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,13 +29,21 @@ ROOM_SECONDS = 30.0
 
 
 class Pool:
-    """All sessions of this client."""
+    """All sessions of this client. `on_place_free`: the office knows that a place is free again."""
 
-    def __init__(self, maker: SessionMaker, link: OfficeLink, uplink: Uplink, max_sessions: int) -> None:
+    def __init__(
+        self,
+        maker: SessionMaker,
+        link: OfficeLink,
+        uplink: Uplink,
+        max_sessions: int,
+        on_place_free: Callable[[], None],
+    ) -> None:
         self._maker = maker
         self._link = link
         self._uplink = uplink
         self._max_sessions = max_sessions
+        self._on_place_free = on_place_free
         self._sessions: dict[SessionId, Session] = {}
         self._opening = 0
         self._warming: dict[tuple[OfficeId, str], float] = {}  # pause before the next try
@@ -142,6 +150,7 @@ class Pool:
     async def _recycle(self, session: Session) -> None:
         try:
             await self._link.release_session(session.session_id)
+            self._on_place_free()
             await self._maker.reset(session)
         except OfficeError as error:
             log.warning("session not reset", session_id=str(session.session_id), error=error.detail)
@@ -156,6 +165,7 @@ class Pool:
 
     async def _bury(self, session: Session, reason: str) -> None:
         await self._maker.end(session, reason)
+        self._on_place_free()
         self._changed.set()
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -52,6 +52,27 @@ async def test_with_two_clients_in_one_office_each_command_runs_once(
     assert {answer.row["attempt"] for answer in answers} == {1}
 
 
+async def test_a_prompt_that_waited_for_a_place_is_taken_as_soon_as_one_is_free(
+    office: Office, machine: MakeMachine
+) -> None:
+    await (await machine(max_sessions=1)).start(poll_seconds=3600)
+
+    asked = [await office.ask("send_prompt", {"role": "BE", "text": f"sleep 0.2\n{DONE}"}) for _ in range(3)]
+
+    answers = [await office.until(command_id) for command_id in asked]
+    assert [answer.status for answer in answers] == ["completed"] * 3, answers
+
+
+async def test_a_session_that_dies_frees_its_place_at_once(office: Office, machine: MakeMachine) -> None:
+    await (await machine(max_sessions=1)).start(poll_seconds=3600)
+    session_id = await office.session()
+    waiting = await office.ask("send_prompt", {"role": "BE", "text": DONE})
+
+    await office.do("send_text", {"text": "exit\n"}, session_id=session_id)
+
+    assert (await office.until(waiting)).status == "completed"
+
+
 async def test_prompts_of_a_session_run_one_after_another_in_order(
     office: Office, machine: MakeMachine, tmp_path: Path
 ) -> None:
