@@ -50,6 +50,12 @@ class Claimer:
         self._hinted[command_id] = lease_clock()
         self._look.set()
 
+    def let_go(self, command_id: CommandId) -> None:
+        """We no longer have a command, and did not answer it: it may be offered again."""
+        self._claimed.pop(command_id, None)
+        # The hint may have come while we still had it.
+        self._look.set()
+
     def place_is_free(self) -> None:
         """A place may be free: what waited for it may be taken now. With hints, we know whether any does."""
         if self._hinted or not self._hints_come():

@@ -89,7 +89,14 @@ class _Client:
         self._pool = Pool(maker, self._link, self._uplink, policy.limits.max_sessions, self._on_place_free)
         handlers = Handlers(self._pool, self._terminals, Turns(journal, self._uplink), journal, policy)
         self._executor = Executor(
-            self._link, handlers, journal, self._leases, self._outbox, self._uplink, settings.lease_seconds
+            self._link,
+            handlers,
+            journal,
+            self._leases,
+            self._outbox,
+            self._uplink,
+            settings.lease_seconds,
+            lambda command_id: self._claimer.let_go(command_id),
         )
         self._claimer = Claimer(
             self._link,

@@ -5,6 +5,7 @@ What a command does is in `handlers`; how its result gets to the office in `outb
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -17,7 +18,7 @@ from remote_client.office_link import Happening, OfficeLink
 from remote_client.outbox import Outbox
 from remote_client.uplink import Uplink
 from shared.errors import Fenced, OfficeError, Unavailable
-from shared.ids import SessionId
+from shared.ids import CommandId, SessionId
 from shared.states import CommandType
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,8 @@ Lane = tuple[SessionId, bool]
 
 
 class Executor:
+    """`on_let_go` is called with each command that ended here without an answer that the office took."""
+
     def __init__(
         self,
         link: OfficeLink,
@@ -37,6 +40,7 @@ class Executor:
         outbox: Outbox,
         uplink: Uplink,
         lease_seconds: int,
+        on_let_go: Callable[[CommandId], None],
     ) -> None:
         self._link = link
         self._handlers = handlers
@@ -45,6 +49,7 @@ class Executor:
         self._outbox = outbox
         self._uplink = uplink
         self._lease_seconds = lease_seconds
+        self._on_let_go = on_let_go
         self._lanes: defaultdict[Lane, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._running: dict[asyncio.Task[None], Hold] = {}
         self._stopping = False
@@ -61,7 +66,9 @@ class Executor:
             self._leases.keep(hold, task.cancel)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        del self._running[task]
+        hold = self._running.pop(task)
+        if hold.gone or not hold.delivered.is_set():
+            self._on_let_go(hold.command.command_id)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a command broke its task", exc_info=error)
 

@@ -85,6 +85,7 @@ class Outbox:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             except Fenced as error:
                 log.warning("result came too late", command_id=str(command.command_id), error=error.detail)
+                hold.gone = True
                 return
             except (Unauthenticated, Forbidden):
                 raise

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -178,6 +179,48 @@ async def test_a_prompt_whose_lease_is_gone_is_stopped(office: Office, machine: 
 
     assert (await office.command(asked)).status == "lost"
     await office.until_true("select 1 from session_events where command_id = %s and kind = 'lease_lost'", asked)
+
+
+async def test_a_command_that_is_offered_again_comes_back_to_the_client_that_lost_it(
+    office: Office, machine: MakeMachine
+) -> None:
+    await (await machine()).start(poll_seconds=3600)
+    asked = await a_command_that_takes_long(office)
+
+    await office.sql("update agent_commands set lease_until = now() - interval '1 second' where id = %s", asked)
+    await office.until_true(
+        "select 1 from agent_commands where id = %s and attempt = 2 and status = 'processing'", asked
+    )
+
+    await office.sql(
+        "update agent_personas set rendered = '', rendered_version = version where office_id = %s", office.office_id
+    )
+    answer = await office.until(asked)
+    assert (answer.status, answer.row["attempt"]) == ("completed", 2), answer
+
+
+async def test_a_hint_of_a_command_that_was_lost_some_time_ago_counts(office: Office, machine: MakeMachine) -> None:
+    await (await machine()).start(poll_seconds=3600)
+    asked = await a_command_that_takes_long(office)
+    await office.sql("update agent_commands set claim_epoch = claim_epoch - 1 where id = %s", asked)
+    await office.until_true("select 1 from session_events where command_id = %s and kind = 'lease_lost'", asked)
+
+    await office.sql("update agent_commands set lease_until = now() - interval '1 second' where id = %s", asked)
+
+    await office.until_true(
+        "select 1 from agent_commands where id = %s and attempt = 2 and status = 'processing'", asked
+    )
+
+
+async def a_command_that_takes_long(office: Office) -> UUID:
+    """Its session waits for a persona that nobody has rendered yet."""
+    await office.sql(
+        "insert into agent_personas (office_id, role, name, persona_prompt) values (%s, 'BE', 'Ben', 'You are Ben.')",
+        office.office_id,
+    )
+    asked = await office.ask("create_session", {"role": "BE"})
+    await office.until(asked, "processing")
+    return asked
 
 
 def processes_of(session_id: str) -> list[int]:
