@@ -72,9 +72,10 @@ class Handlers:
             await session.driver.interrupt(reason)
 
     async def after_delivery(self, hold: Hold) -> None:
-        """The office has the result: what the command alone was for may go."""
+        """The office has the result, or will never take it: what the command alone was for may go."""
         command = hold.command
-        if command.command_type is CommandType.SEND_PROMPT and command.session_id is None:
+        unheard_of = command.command_type is CommandType.CREATE_SESSION and hold.gone
+        if unheard_of or (command.command_type is CommandType.SEND_PROMPT and command.session_id is None):
             for session in self._pool.held_by(command.command_id, None):
                 self._pool.recycle(session)
 

@@ -192,9 +192,7 @@ async def test_a_command_that_is_offered_again_comes_back_to_the_client_that_los
         "select 1 from agent_commands where id = %s and attempt = 2 and status = 'processing'", asked
     )
 
-    await office.sql(
-        "update agent_personas set rendered = '', rendered_version = version where office_id = %s", office.office_id
-    )
+    await the_persona_is_rendered(office)
     answer = await office.until(asked)
     assert (answer.status, answer.row["attempt"]) == ("completed", 2), answer
 
@@ -209,6 +207,29 @@ async def test_a_hint_of_a_command_that_was_lost_some_time_ago_counts(office: Of
 
     await office.until_true(
         "select 1 from agent_commands where id = %s and attempt = 2 and status = 'processing'", asked
+    )
+
+
+async def test_a_session_whose_making_was_told_too_late_goes_into_the_pool(
+    office: Office, machine: MakeMachine
+) -> None:
+    await (await machine()).start(lease_seconds=60)
+    asked = await a_command_that_takes_long(office)
+    await office.sql("update agent_commands set claim_epoch = claim_epoch - 1 where id = %s", asked)
+
+    await the_persona_is_rendered(office)
+
+    [idle] = await office.until_true(
+        "select id from agent_sessions where office_id = %s and status = 'ready' and acquired_by is null",
+        office.office_id,
+    )
+    answer = await office.do("send_prompt", {"role": "BE", "text": DONE})
+    assert answer.result["session_id"] == str(idle["id"]), answer
+
+
+async def the_persona_is_rendered(office: Office) -> None:
+    await office.sql(
+        "update agent_personas set rendered = '', rendered_version = version where office_id = %s", office.office_id
     )
 
 
