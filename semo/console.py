@@ -1,13 +1,19 @@
 """How the command speaks to people: one line for each thing, a sign in front, and never a secret."""
 
 import json
+import shutil
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from semo.problems import SemoError
 
-out = Console(highlight=False, soft_wrap=True)
+_NARROWEST = 80  # what our tables need: a narrower terminal wraps them, and nothing that matters is cut
+_WIDTH_OF_A_LOG = 120
+
+_width = max(_NARROWEST, shutil.get_terminal_size((_WIDTH_OF_A_LOG, 0)).columns)
+out = Console(highlight=False, soft_wrap=True, width=_width)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -18,6 +24,17 @@ def good(text: str) -> None:
 
 def step(text: str) -> None:
     out.print(f"  {text}", style="dim", markup=False)
+
+
+def quote(who: str, line: str) -> None:
+    """A line that somebody else wrote."""
+    out.print(f"  {who} │ ", style="cyan", end="")
+    out.print(line, markup=False)
+
+
+def table(rows: Table) -> None:
+    out.print()
+    out.print(rows)
 
 
 def bad(problem: SemoError) -> None:

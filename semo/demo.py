@@ -21,19 +21,20 @@ DONE = "echo '[SEMO:DONE]'"
 
 @dataclass(frozen=True)
 class Scene:
-    """One role's work in the demo, as a script for the `shell` agent."""
+    """One role's work in the demo, in words and as a script for the `shell` agent."""
 
     role: str
+    wish: str
     script: str
 
 
 SCENES = (
-    Scene("FE", f"""cat > index.html <<'PAGE'
+    Scene("FE", "write a page, and commit it", f"""cat > index.html <<'PAGE'
 <!doctype html><title>Hello</title><h1>Hello from the frontend</h1>
 PAGE
 git add index.html && git commit --quiet -m "A page that says hello" && git log --oneline -1
 {DONE}"""),
-    Scene("BE", f"""cat > greet.py <<'CODE'
+    Scene("BE", "write a function with a test, run it, and commit both", f"""cat > greet.py <<'CODE'
 def greet(name):
     return f"Hello, {{name}}!"
 CODE
@@ -44,7 +45,7 @@ print("1 test passed")
 CODE
 python3 test_greet.py && git add . && git commit --quiet -m "Greets, and a test for it" && git log --oneline -1
 {DONE}"""),
-    Scene("QA", f"""git branch --all --format='%(refname:short)'
+    Scene("QA", "look at what the others made", f"""git branch --all --format='%(refname:short)'
 git show agent/BE-demo:test_greet.py | head -n 3
 {DONE}"""),
 )  # fmt: skip
@@ -79,7 +80,7 @@ async def _play(api: OfficeApi, status: Status, agent: str) -> dict[str, Any]:
     await _prompt(api, *last)  # looks at what the others made
 
     by_hand = await insert_by_hand(status, "BE", f"pwd\n{DONE}")
-    console.step("a row inserted by hand, as one would in the Supabase dashboard")
+    console.step("BE is asked where it is, by a row inserted by hand as one would in the Supabase dashboard")
     await _watch(api, by_hand, "BE")
 
     for session_id in sessions:
@@ -95,18 +96,20 @@ async def _open(api: OfficeApi, role: str, agent: str) -> str:
 
 
 async def _prompt(api: OfficeApi, scene: Scene, session_id: str) -> None:
+    console.step(f"{scene.role} is asked to {scene.wish}")
     stored = await api.post(f"/sessions/{session_id}/prompt", {"text": scene.script})
     await _watch(api, stored["command_id"], scene.role)
 
 
 async def _watch(api: OfficeApi, command_id: str, role: str) -> None:
+    line, command = "", dict[str, Any]()
     async for said in follow(api, command_id):
-        if said.kind == "output":
-            for line in said.text.splitlines():
-                console.out.print(f"  {role:>2} │ ", style="cyan", end="")
-                console.out.print(line, markup=False)
-        elif said.kind == "ended" and said.command is not None and said.command["status"] != "completed":
-            raise SemoError(f"the prompt of {role} ended {said.command['status']}: {said.command.get('error')}")
+        *lines, line = (line + said.text).split("\n")
+        for whole in lines:
+            console.quote(role, whole)
+        command = said.command or command
+    if command["status"] != "completed":
+        raise SemoError(f"the prompt of {role} ended {command['status']}: {command.get('error')}")
 
 
 async def _account(status: Status, agent: str) -> dict[str, Any]:
@@ -115,6 +118,7 @@ async def _account(status: Status, agent: str) -> dict[str, Any]:
     results = await result_rows(status)
     show_commands(commands)
     show_results(results)
+    console.out.print()
     sessions = {row["session_id"] for row in commands if row["session_id"]}
     every = all(row["status"] == "completed" for row in commands) and all(row["success"] for row in results)
     if not every or len(commands) != len(results):

@@ -1,36 +1,27 @@
 """Sends one prompt and follows it to its end: why it waits, what its terminal shows, how it ended."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from semo.office_api import OfficeApi
 from semo.problems import Exit
+from semo.terminal_text import TerminalText
 
-_LONG_POLL_SECONDS = 20
-_ESCAPES = re.compile(
-    r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # operating system commands: titles, prompt marks
-    r"|\x1b[PX^_][^\x1b]*\x1b\\"  # device control and private strings
-    r"|\x1b\[[0-?]*[ -/]*[@-~]"  # colours, cursor moves
-    r"|\x1b[ -/]*[0-~]"  # single functions
-    r"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"
-)
+_UNTIL_FINAL_SECONDS = 20
+_UNTIL_STARTED_SECONDS = 0.5
+_UNTIL_MORE_SECONDS = 2
+_PAGE_BYTES = 262_144
 
 
 @dataclass(frozen=True)
 class Said:
-    """Something worth showing: `waiting` in words, `output` of the terminal as plain text, or the final `command`."""
+    """Something worth showing: why it is `waiting`, `output` as readable text, or the `command` as it is by now."""
 
     kind: Literal["stored", "waiting", "started", "output", "ended"]
     text: str = ""
     command: dict[str, Any] | None = None
-
-
-def plain(terminal: str) -> str:
-    """What a terminal was told, without escapes and carriage returns."""
-    return _ESCAPES.sub("", terminal.replace("\r\n", "\n"))
 
 
 async def follow(api: OfficeApi, command_id: str) -> AsyncIterator[Said]:
@@ -43,34 +34,59 @@ async def follow(api: OfficeApi, command_id: str) -> AsyncIterator[Said]:
         if waiting and waiting["detail"] != waited:
             waited = str(waiting["detail"])
             yield Said("waiting", text=waited, command=command)
-        command = await api.get(f"/commands/{command_id}", wait=1)
+        command = await api.get(f"/commands/{command_id}", wait=_UNTIL_STARTED_SECONDS)
 
     if command["output_start"] is not None:
         yield Said("started", command=command)
         ended = asyncio.create_task(_until_final(api, command_id))
         try:
-            async for text in _output_until(api, command["session_id"], command["output_start"], ended):
+            async for text in _text_until(ended, api, command["session_id"], command["output_start"]):
                 yield Said("output", text=text)
             command = await ended
         finally:
-            ended.cancel()
+            await _drop(ended)
     yield Said("ended", command=command)
 
 
-async def _output_until(
-    api: OfficeApi, session_id: str, start: int, ended: asyncio.Task[dict[str, Any]]
+async def _text_until(
+    ended: asyncio.Task[dict[str, Any]], api: OfficeApi, session_id: str, start: int
 ) -> AsyncIterator[str]:
-    """The plain output of one turn from byte `start`, to the end that the finished command's result names."""
+    """What one turn shows from byte `start` of its session's output on, as readable text."""
+    session = await api.get(f"/sessions/{session_id}")
+    text = TerminalText(session["agent"])
+    async for told in _told_until(ended, api, f"/sessions/{session_id}/output", start):
+        if shown := text.feed(told):
+            yield shown
+    if shown := text.finish():
+        yield shown
+
+
+async def _told_until(ended: asyncio.Task[dict[str, Any]], api: OfficeApi, path: str, start: int) -> AsyncIterator[str]:
+    """What the terminal is told from byte `start` on, to the end that the result of the final command names."""
     offset = start
-    while True:
-        finished = ended.done()
-        end = _turn_end(await ended) if finished else None
-        page = await api.get(f"/sessions/{session_id}/output", after=offset, wait=1)
-        if page["output"]:
-            yield plain(page["output"])
-        offset = page["next"]
-        if finished and (end is None or offset >= end or not page["output"]):
+    while not ended.done():
+        asked = asyncio.create_task(api.get(path, after=offset, limit=_PAGE_BYTES, wait=_UNTIL_MORE_SECONDS))
+        try:
+            await asyncio.wait((asked, ended), return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                page = await asked
+                offset = page["next"]
+                yield page["output"]
+        finally:
+            await _drop(asked)
+
+    end = _turn_end(await ended)
+    while end is None or offset < end:  # a result never comes before its output: nothing to wait for
+        page = await api.get(path, after=offset, limit=_PAGE_BYTES if end is None else min(end - offset, _PAGE_BYTES))
+        if not page["output"]:
             return
+        offset = page["next"]
+        yield page["output"]
+
+
+async def _drop(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _turn_end(command: dict[str, Any]) -> int | None:
@@ -80,7 +96,7 @@ def _turn_end(command: dict[str, Any]) -> int | None:
 
 async def _until_final(api: OfficeApi, command_id: str) -> dict[str, Any]:
     while True:
-        command = await api.get(f"/commands/{command_id}", wait=_LONG_POLL_SECONDS)
+        command = await api.get(f"/commands/{command_id}", wait=_UNTIL_FINAL_SECONDS)
         if _is_final(command):
             return command
 

@@ -6,12 +6,15 @@ from typing import Any
 
 import httpx
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from semo import console
 from semo.folder import Status
 
 _LATEST = 200
+_WIDE = 110
+_TELLING = ("role", "outcome", "marker", "commits")
 
 
 async def command_rows(status: Status) -> list[dict[str, Any]]:
@@ -33,30 +36,52 @@ async def insert_by_hand(status: Status, role: str, prompt: str) -> str:
 
 
 def show_commands(rows: list[dict[str, Any]]) -> None:
-    """Prints rows of `agent_commands`, the columns that tell a story."""
-    table = _table("agent_commands", "id", "command_type", "status", "created", "typed", "finished", "payload")
+    """Prints rows of `agent_commands`: the columns that tell a story, and more of them where there is room."""
+    table = _table("agent_commands", "id", "command_type", "status", "created_at", "typed_at", "finished_at")
+    is_wide = console.out.width >= _WIDE
+    if is_wide:
+        table.add_column("session_id", no_wrap=True)
+        _add_the_rest(table, "payload")
     for row in rows:
-        times = (_clock(row[column]) for column in ("created_at", "typed_at", "finished_at"))
-        table.add_row(_short(row["id"]), row["command_type"], row["status"], *times, json.dumps(row["payload"]))
-    console.out.print(table)
+        cells = [_short(row["id"]), row["command_type"], row["status"]]
+        cells += [_clock(row[column]) for column in ("created_at", "typed_at", "finished_at")]
+        if is_wide:
+            cells += [_short(row["session_id"] or ""), _json(row["payload"])]
+        table.add_row(*map(escape, cells))
+    console.table(table)
 
 
 def show_results(rows: list[dict[str, Any]]) -> None:
     """Prints rows of `agent_command_results`."""
-    table = _table("agent_command_results", "command_id", "attempt", "success", "result")
+    table = _table("agent_command_results", "command_id", "attempt", "success")
+    _add_the_rest(table, "result")
     for row in rows:
-        came_of_it = json.dumps(row["result"]) if row["success"] else f"{row['error_code']}: {row['error']}"
-        table.add_row(_short(row["command_id"]), str(row["attempt"]), str(row["success"]).lower(), came_of_it)
-    console.out.print(table)
+        came_of_it = _json(row["result"]) if row["success"] else f"{row['error_code']}: {row['error']}"
+        cells = (_short(row["command_id"]), str(row["attempt"]), str(row["success"]).lower(), came_of_it)
+        table.add_row(*map(escape, cells))
+    console.table(table)
 
 
 def _table(title: str, *columns: str) -> Table:
-    """As wide as the terminal: the last column gives way."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, width=console.out.width)
-    for column in columns[:-1]:
+    """None of `columns` is ever cut; what `_add_the_rest` adds takes the room that is left."""
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, show_edge=False, pad_edge=False,
+        collapse_padding=True,
+    )  # fmt: skip
+    for column in columns:
         table.add_column(column, no_wrap=True)
-    table.add_column(columns[-1], no_wrap=True, overflow="ellipsis", ratio=1)
     return table
+
+
+def _add_the_rest(table: Table, column: str) -> None:
+    table.expand = True
+    table.add_column(column, no_wrap=True, ratio=1)
+
+
+def _json(value: dict[str, Any]) -> str:
+    """On one line, what tells most first."""
+    known = {name: value[name] for name in _TELLING if name in value}
+    return json.dumps({**known, **value}, separators=(",", ":"), ensure_ascii=False)
 
 
 def _short(identifier: str) -> str:

@@ -46,7 +46,6 @@ async def _show(api: OfficeApi, command_id: str, role: str, *, as_json: bool) ->
 
 def _conclude(command: dict[str, Any]) -> None:
     result: dict[str, Any] = command.get("result") or {}
-    console.out.print()
     if command["status"] == "completed":
         known_by = ", ".join(str(evidence.get("kind")) for evidence in result.get("evidence", []))
         console.good(f"done in {result['duration_s']:.1f} s · known by: {known_by}")

@@ -29,6 +29,8 @@ async def test_the_demo_works_and_leaves_nothing_behind(tmp_path: Path):
     assert summary["commands"] == summary["results"] >= 7
     assert summary["sessions"] >= 3
     assert "agent_command_results" in said.out
+    assert "BE │ 1 test passed\n" in said.out
+    assert "BE │ cat > greet.py" not in said.out, "the echo of the prompt is not what came of it"
     assert list(tmp_path.iterdir()) == []
     assert processes_of_demos(tmp_path) == []
 
