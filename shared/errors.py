@@ -10,8 +10,7 @@ OfficeError                      code, HTTP status, what to do
 │   ├── Unauthenticated          no token, or none that is valid
 │   ├── Forbidden                the token's role does not allow it
 │   ├── BadEnrollmentCode        wrong, used or too old
-│   ├── PolicyForbids            the machine's own rule, named
-│   └── TurnNotDone              the agent ended its turn some other way than done
+│   └── PolicyForbids            the machine's own rule, named
 ├── Unavailable                  it may work later: retry with back-off
 │   ├── BackendDown              Supabase does not answer
 │   ├── WaitRanOut               the work goes on, only the waiting ended
@@ -98,12 +97,6 @@ class PolicyForbids(Refused):
     code = "policy_forbids"
     status = 403
     title = "The policy of the machine forbids this."
-
-
-class TurnNotDone(Refused):
-    code = "turn_not_done"
-    status = 422
-    title = "The agent ended its turn without being done."
 
 
 class Unavailable(OfficeError):
