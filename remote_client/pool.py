@@ -16,7 +16,7 @@ from remote_client.office_link import Happening, OfficeLink, OfficeTerms
 from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session, SessionRequest
 from remote_client.uplink import Uplink
-from shared.errors import Fenced, NotFound, OfficeError, SessionFailed, Unauthenticated
+from shared.errors import Conflict, Fenced, NotFound, OfficeError, SessionFailed, Unauthenticated
 from shared.ids import CommandId, OfficeId, SessionId
 from shared.states import SessionPool, SessionStatus
 
@@ -85,21 +85,38 @@ class Pool:
     # Taking and giving back -----------------------------------------------------------------------------------------
 
     async def acquire(self, request: SessionRequest, hold: Hold) -> Session:
-        """An idle session that fits, else a new one; in the hands of `hold`'s command."""
-        command = hold.command
-        if request.is_plain:
-            for session in self._sessions.values():
-                fits = session.role == request.role and request.agent in (None, session.agent)
-                if session.is_idle and fits and session.office_id == request.office_id:
-                    session.held_by = command.command_id
-                    try:
-                        await self._link.acquire_session(session.session_id, command.command_id, command.attempt)
-                    except BaseException:
-                        session.held_by = None
-                        raise
+        """An idle session that fits, else a new one; in the hands of `hold`'s command.
+
+        Raises:
+            SessionFailed: every place is taken and none became free.
+            OfficeError: a new one could not be made.
+        """
+        deadline = time.monotonic() + ROOM_SECONDS
+        while True:
+            for session in list(self._sessions.values()):
+                if session.is_idle and session.fits(request) and await self._take(session, hold):
                     return session
-        await self._make_room(request.role)
-        return await self._open(request, hold)
+            if len(self._sessions) + self._opening < self._max_sessions:
+                return await self._open(request, hold)
+            await self._make_room(request.role, deadline)
+
+    async def _take(self, session: Session, hold: Hold) -> bool:
+        """Whether the office put it into the hands of `hold`'s command."""
+        command = hold.command
+        session.held_by = command.command_id
+        try:
+            await self._link.acquire_session(session.session_id, command.command_id, command.attempt)
+        except Fenced:
+            session.held_by = None
+            raise
+        except Conflict as error:
+            log.warning("not idle to the office", session_id=str(session.session_id), error=error.detail)
+            self.recycle(session)  # both agree again when it comes back fresh
+            return False
+        except BaseException:
+            session.held_by = None
+            raise
+        return True
 
     async def _open(self, request: SessionRequest, hold: Hold | None) -> Session:
         self._opening += 1
@@ -111,25 +128,23 @@ class Pool:
         self._changed.set()
         return session
 
-    async def _make_room(self, role: str) -> None:
-        """Ends an idle session, of another role first, when there is no place left.
+    async def _make_room(self, role: str, deadline: float) -> None:
+        """Ends an idle session, of another role first; without one, waits until something changes.
 
         Raises:
-            SessionFailed: every place is taken.
+            SessionFailed: nothing did before `deadline`.
         """
-        deadline = time.monotonic() + ROOM_SECONDS
-        while len(self._sessions) + self._opening >= self._max_sessions:
-            idle = [session for session in self._sessions.values() if session.is_idle]
-            if idle:
-                victim = min(idle, key=lambda one: (one.role == role, one.pool is SessionPool.WARM, one.idle_since))
-                await self.end(victim, "evicted")
-                continue
-            self._changed.clear()
-            try:
-                async with asyncio.timeout_at(asyncio.get_running_loop().time() + deadline - time.monotonic()):
-                    await self._changed.wait()
-            except TimeoutError:
-                raise SessionFailed(f"all {self._max_sessions} places of this machine are taken") from None
+        idle = [session for session in self._sessions.values() if session.is_idle]
+        if idle:
+            victim = min(idle, key=lambda one: (one.role == role, one.pool is SessionPool.WARM, one.idle_since))
+            await self.end(victim, "evicted")
+            return
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                await self._changed.wait()
+        except TimeoutError:
+            raise SessionFailed(f"all {self._max_sessions} places of this machine are taken") from None
 
     async def end(self, session: Session, reason: str) -> None:
         session.ending = True

@@ -89,6 +89,15 @@ class Session:
     def is_idle(self) -> bool:
         return self.status is SessionStatus.READY and self.held_by is None and not self.ending
 
+    def fits(self, request: SessionRequest) -> bool:
+        """Whether it may serve a request; one that names its worktree gets a new session."""
+        return (
+            (self.office_id, self.role) == (request.office_id, request.role)
+            and request.agent in (None, self.agent)
+            and request.task is None
+            and request.base is None
+        )
+
     def head(self) -> str | None:
         """The commit that is checked out."""
         if self._head is None or self._head.worktree != self.worktree.path:

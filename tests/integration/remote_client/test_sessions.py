@@ -192,3 +192,42 @@ async def test_a_released_session_goes_back_to_the_pool(office: Office, machine:
     await office.until_true(
         "select 1 from agent_sessions where id = %s and status = 'ready' and acquired_by is null", session_id
     )
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_session_that_the_office_does_not_give_is_passed_over_and_made_fresh(
+    office: Office, machine: MakeMachine, others: int
+) -> None:
+    await (await machine()).start()
+    made = [await office.session() for _ in range(1 + others)]
+    for session_id in made:
+        await the_session_is_released(office, session_id)
+    elsewhere = await office.ask("create_session", {"role": "BE"}, deadline="2020-01-01")
+    await office.sql("update agent_sessions set acquired_by = %s where id = %s", elsewhere, made[0])
+
+    answer = await office.do("send_prompt", {"role": "BE", "text": DONE})
+
+    assert answer.status == "completed", answer
+    used = UUID(answer.result["session_id"])
+    assert used == made[1] if others else used not in made
+    await office.until_true(
+        "select 1 from agent_sessions where id = %s and status = 'ready' and acquired_by is null", made[0]
+    )
+
+
+async def test_a_prompt_that_waits_for_a_place_takes_the_session_that_comes_back(
+    office: Office, machine: MakeMachine
+) -> None:
+    await (await machine(max_sessions=1)).start()
+
+    asked = [await office.ask("send_prompt", {"role": "BE", "text": DONE}) for _ in range(3)]
+
+    answers = [await office.until(command_id) for command_id in asked]
+    assert len({answer.result["session_id"] for answer in answers}) == 1, answers
+
+
+async def the_session_is_released(office: Office, session_id: UUID) -> None:
+    await office.do("release_session", session_id=session_id)
+    await office.until_true(
+        "select 1 from agent_sessions where id = %s and status = 'ready' and acquired_by is null", session_id
+    )
