@@ -4,11 +4,9 @@ Never deletes or resets what holds uncommitted or unmerged work. Git runs in thr
 """
 
 import asyncio
-import fcntl
 import os
 import shutil
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -16,6 +14,7 @@ from typing import TypeVar
 import git
 from git.exc import GitCommandError, InvalidGitRepositoryError, NoSuchPathError
 
+from remote_client.worktrees_locks import RepositoryLocks
 from shared.errors import Conflict, InvalidPayload, NotFound, PolicyForbids, SessionFailed
 
 Answer = TypeVar("Answer")
@@ -40,7 +39,7 @@ class Worktree:
 
 
 class Worktrees:
-    """All worktrees of one repository, shared with other processes of this machine by file locks."""
+    """The worktrees of one repository in one workspace, shared with whoever else uses the repository by file locks."""
 
     def __init__(self, repository: Path, workspace: Path, base: str | None = None) -> None:
         self.repository = repository
@@ -138,15 +137,16 @@ class Worktrees:
         repository = self._open()
         base = base or self._default_base(repository)
         commit = self._commit(repository, base)
+        locks = RepositoryLocks(Path(repository.common_dir))
         if task is not None:
-            lock = self._lock(role, task)
+            lock = locks.take(_branch(role, task))
             if lock is None:
-                raise Conflict(f"another session works in {self.workspace / role / task}", advice="name another task")
+                raise Conflict(f"another session works on {_branch(role, task)}", advice="name another task")
             return self._made(repository, role, task, base, commit, lock)
         number = 1
         while True:
             name = f"{POOL_TASK}{number}"
-            lock = self._lock(role, name)
+            lock = locks.take(_branch(role, name))
             if lock is not None:
                 path = self.workspace / role / name
                 if not path.exists() and not self._has_branch(repository, role, name):
@@ -167,7 +167,7 @@ class Worktrees:
     def _make(self, repository: git.Repo, role: str, task: str, base: str, commit: str, lock: int) -> Worktree:
         path, branch = self.workspace / role / task, _branch(role, task)
         worktree = Worktree(path, branch, role, task, base, lock)
-        with self._alone():
+        with RepositoryLocks(Path(repository.common_dir)).alone():
             repository.git.worktree("prune")
             if self._is_ours(repository, path, role, task):
                 return worktree
@@ -220,31 +220,6 @@ class Worktrees:
             elif word == "branch" and path is not None and path.is_relative_to(self.workspace.resolve()):
                 found[path] = rest.removeprefix("refs/heads/")
         return found
-
-    def _lock(self, role: str, task: str) -> int | None:
-        """An open, locked file, or None when another session holds it. The system lets it go when its process dies."""
-        handle = self._open_lock(f"{role}--{task}")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(handle)
-            return None
-        return handle
-
-    @contextmanager
-    def _alone(self) -> Generator[None]:
-        """No other process of ours changes the repository's list of worktrees meanwhile."""
-        handle = self._open_lock("repository")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
-
-    def _open_lock(self, name: str) -> int:
-        folder = self.workspace / ".semo-locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        return os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _branch(role: str, task: str) -> str:

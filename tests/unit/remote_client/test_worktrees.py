@@ -1,13 +1,17 @@
 """Worktrees in real git: made, reused, never robbed of work, and clear about what is in the way."""
 
+import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from remote_client.worktrees import Worktrees
 from shared.errors import Conflict, InvalidPayload, NotFound, PolicyForbids
+
+ROOT = Path(__file__).parents[3]
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -55,10 +59,52 @@ async def test_one_session_at_a_time_works_in_a_worktree_also_from_another_clien
 ) -> None:
     tree = await worktrees.take("BE", "login")
 
-    with pytest.raises(Conflict, match="another session works in"):
+    with pytest.raises(Conflict, match="another session works on"):
         await Worktrees(repository, tmp_path / "trees").take("BE", "login")
     await worktrees.give_back(tree)
     await Worktrees(repository, tmp_path / "trees").take("BE", "login")
+
+
+async def test_a_branch_has_one_owner_whatever_workspace_its_worktree_is_in(
+    worktrees: Worktrees, repository: Path, tmp_path: Path
+) -> None:
+    elsewhere = Worktrees(repository, tmp_path / "other-trees")
+    here = await worktrees.take("BE", None)
+    there = await elsewhere.take("BE", None)
+
+    assert (here.branch, there.branch) == ("agent/BE-work-1", "agent/BE-work-2")
+    await worktrees.take("BE", "login")
+    with pytest.raises(Conflict, match="another session works on agent/BE-login"):
+        await elsewhere.take("BE", "login")
+
+
+def test_many_at_once_in_several_processes_and_two_workspaces_get_a_branch_each(
+    repository: Path, tmp_path: Path
+) -> None:
+    takers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.support.worktree_taker", repository, tmp_path / f"trees-{n % 2}", "BE", "5"],
+            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for n in range(4)
+    ]  # fmt: skip
+    try:
+        taken = [json.loads(taker.stdout.readline()) for taker in takers for _ in range(5) if taker.stdout]
+    finally:
+        for taker in takers:
+            taker.communicate(timeout=30)
+
+    assert len({one["branch"] for one in taken}) == 20
+    for one in taken:
+        assert git(Path(one["path"]), "branch", "--show-current").strip() == one["branch"]
+        assert git(Path(one["path"]), "status", "--porcelain") == ""
+
+
+async def test_a_git_folder_that_cannot_be_written_is_said_clearly(worktrees: Worktrees, repository: Path) -> None:
+    (repository / ".git" / "semo-office").write_text("in the way")
+
+    with pytest.raises(PolicyForbids, match="git folder of the repository cannot be written"):
+        await worktrees.take("BE", None)
 
 
 @pytest.mark.parametrize("work", ["uncommitted", "committed"])
