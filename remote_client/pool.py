@@ -6,6 +6,7 @@ How a session is made, reset and ended is in `session_maker`.
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,15 @@ LONGEST_PAUSE_SECONDS = 60.0
 ROOM_SECONDS = 30.0
 
 
+@dataclass(frozen=True)
+class _Failing:
+    """No warm session could be made: the next try is `pause` seconds after the last, at `until` (monotonic)."""
+
+    pause: float
+    until: float
+    error_code: str
+
+
 class Pool:
     """All sessions of this client. `on_place_free`: the office knows that a place is free again."""
 
@@ -46,8 +56,7 @@ class Pool:
         self._on_place_free = on_place_free
         self._sessions: dict[SessionId, Session] = {}
         self._opening = 0
-        self._warming: dict[tuple[OfficeId, str], float] = {}  # pause before the next try
-        self._warm_from: dict[tuple[OfficeId, str], float] = {}
+        self._failing: dict[tuple[OfficeId, str], _Failing] = {}
         self._terms: dict[OfficeId, OfficeTerms] = {}
         self._changed = asyncio.Event()
         self._background: set[asyncio.Task[None]] = set()
@@ -220,7 +229,8 @@ class Pool:
                     for session in self._sessions.values()
                 )
                 full = len(self._sessions) + self._opening >= self._max_sessions
-                if present or full or time.monotonic() < self._warm_from.get(key, 0):
+                failing = self._failing.get(key)
+                if present or full or (failing is not None and time.monotonic() < failing.until):
                     continue
                 await self._open_warm(*key)
 
@@ -228,15 +238,16 @@ class Pool:
         key = (office_id, role)
         try:
             await self._open(SessionRequest(office_id, role, pool=SessionPool.WARM), None)
-            self._warming.pop(key, None)
+            self._failing.pop(key, None)
         except (Fenced, Unauthenticated):
             raise
         except OfficeError as error:
-            pause = min(self._warming.get(key, FIRST_PAUSE_SECONDS / 2) * 2, LONGEST_PAUSE_SECONDS)
-            self._warming[key] = pause
-            self._warm_from[key] = time.monotonic() + pause
-            log.warning("no warm session", role=role, error=error.detail, again_in_s=pause)
-            self._tell(office_id, "warm_failed", {"role": role, "error": error.detail, "error_code": error.code})
+            before = self._failing.get(key)
+            pause = min(before.pause * 2, LONGEST_PAUSE_SECONDS) if before is not None else FIRST_PAUSE_SECONDS
+            self._failing[key] = _Failing(pause, time.monotonic() + pause, error.code)
+            if before is None or before.error_code != error.code:
+                log.warning("no warm session", role=role, error=error.detail)
+                self._tell(office_id, "warm_failed", {"role": role, "error": error.detail, "error_code": error.code})
 
     def _tell(self, office_id: OfficeId, kind: str, detail: dict[str, Any], session: SessionId | None = None) -> None:
         self._uplink.event(Happening(office_id, kind, detail, datetime.now(UTC), session))

@@ -1,12 +1,15 @@
 """Sessions and the pool: kept warm, made on demand, reset between uses, ended with everything in them."""
 
+import time
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
 
+from remote_client import pool
 from tests.integration.remote_client.office import Machine, Office, git, written
 
 MakeMachine = Callable[..., Awaitable[Machine]]
@@ -224,6 +227,58 @@ async def test_a_prompt_that_waits_for_a_place_takes_the_session_that_comes_back
 
     answers = [await office.until(command_id) for command_id in asked]
     assert len({answer.result["session_id"] for answer in answers}) == 1, answers
+
+
+async def test_cold_sessions_that_nobody_used_for_long_are_closed(
+    office: Office, machine: MakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=time.monotonic)
+    monkeypatch.setattr(pool, "time", clock)
+    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.01)
+    await office.sql("update offices set warm_roles = '{FE}', idle_seconds = 600 where id = %s", office.office_id)
+    await (await machine()).start()
+    held, idle = await office.session("QA"), await office.session("BE")
+    await the_session_is_released(office, idle)
+    alive = "select id, pool from agent_sessions where office_id = %s and ended_at is null"
+    [warm] = await office.until_true(alive + " and pool = 'warm' and status = 'ready'", office.office_id)
+    assert {row["id"] for row in await office.sql(alive, office.office_id)} == {held, idle, warm["id"]}
+
+    clock.monotonic = lambda: time.monotonic() + 600
+
+    await office.until_true("select 1 from agent_sessions where id = %s and end_reason = 'idle'", idle)
+    assert {row["id"] for row in await office.sql(alive, office.office_id)} == {held, warm["id"]}
+
+
+async def test_a_warm_session_that_cannot_be_made_is_tried_again_ever_more_rarely_and_told_once(
+    office: Office, machine: MakeMachine, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(pool, "FIRST_PAUSE_SECONDS", 0.1)
+    await office.sql("update offices set warm_roles = '{BE}' where id = %s", office.office_id)
+    laptop = await machine()
+    laptop.write_policy(tmp_path / "later")
+    await laptop.start()
+
+    await office.until_true(TRIES + " having count(*) = 5", office.office_id)
+    repository.rename(tmp_path / "later")
+    await office.until_true(
+        "select 1 from agent_sessions where office_id = %s and pool = 'warm' and status = 'ready'", office.office_id
+    )
+
+    [tries] = await office.sql(TRIES, office.office_id)
+    pauses = [later - earlier for earlier, later in pairwise(tries["times"])]
+    assert all(pause >= 0.1 * 2**number for number, pause in enumerate(pauses)), pauses
+    told = await office.sql(
+        "select detail->>'error_code' as code from session_events where office_id = %s and kind = 'warm_failed'",
+        office.office_id,
+    )
+    assert told == [{"code": "not_found"}]
+
+
+TRIES = (
+    "select array_agg(extract(epoch from created_at)::float order by created_at) as times from agent_sessions "
+    "where office_id = %s"
+)
 
 
 async def the_session_is_released(office: Office, session_id: UUID) -> None:
