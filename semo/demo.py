@@ -83,8 +83,7 @@ async def _play(api: OfficeApi, status: Status, agent: str) -> dict[str, Any]:
     console.step("BE is asked where it is, by a row inserted by hand as one would in the Supabase dashboard")
     await _watch(api, by_hand, "BE")
 
-    for session_id in sessions:
-        await api.delete(f"/sessions/{session_id}")
+    await asyncio.gather(*(api.delete(f"/sessions/{session_id}") for session_id in sessions))
     return await _account(status, agent)
 
 
