@@ -36,6 +36,8 @@ class _Stream:
     start: ByteOffset
     data: bytearray = field(default_factory=bytearray)
     over: bool = False
+    unsure: list[OutputChunk] = field(default_factory=list[OutputChunk])
+    """The first of `data` as it went out with something that failed: the office may have it, in just these pieces."""
 
 
 class Uplink:
@@ -92,8 +94,9 @@ class Uplink:
     def _drop_oldest(self) -> None:
         """Halves the fullest stream."""
         session_id, stream = max(self._streams.items(), key=lambda item: len(item[1].data))
-        dropped = len(stream.data) // 2
         begin = stream.start
+        dropped = max(len(stream.data) // 2, sum(chunk.end - chunk.start for chunk in stream.unsure))
+        stream.unsure.clear()
         del stream.data[:dropped]
         stream.start = ByteOffset(begin + dropped)
         self._waiting_bytes -= dropped
@@ -104,6 +107,7 @@ class Uplink:
         self._tell_gap(session_id, stream.office_id, stream.start, end)
         log.warning("output skipped", session_id=str(session_id), expected=begin, got=end)
         stream.data.clear()
+        stream.unsure.clear()
         stream.start = end
 
     def _tell_gap(self, session_id: SessionId, office_id: OfficeId, begin: ByteOffset, end: ByteOffset) -> None:
@@ -148,6 +152,8 @@ class Uplink:
             self._travels_elsewhere.add(session_id)
         try:
             chunks = self._chunks_of(session_id, self._batch_bytes)
+            if chunks:
+                self._streams[session_id].unsure = list(chunks)
             yield chunks
             self._sent(chunks)
         finally:
@@ -177,10 +183,13 @@ class Uplink:
 
     def _chunks_of(self, session_id: SessionId, room: int) -> list[OutputChunk]:
         # Here is the one place that all output passes on its way out of the machine: redaction belongs here.
-        chunks: list[OutputChunk] = []
         stream = self._streams.get(session_id)
-        place = 0
-        while stream is not None and room > 0 and place < len(stream.data):
+        if stream is None or room <= 0:
+            return []
+        chunks = list(stream.unsure)
+        place = sum(chunk.end - chunk.start for chunk in chunks)
+        room -= place
+        while room > 0 and place < len(stream.data):
             piece = bytes(stream.data[place : place + min(CHUNK_BYTES, max(room, 4))])
             at_end = place + len(piece) == len(stream.data)
             length = len(piece) if stream.over and at_end else complete_length(piece)
@@ -195,7 +204,10 @@ class Uplink:
 
     def _sent(self, chunks: list[OutputChunk]) -> None:
         for chunk in chunks:
-            stream = self._streams[chunk.session_id]
+            stream = self._streams.get(chunk.session_id)
+            if stream is None:
+                continue
+            stream.unsure = [one for one in stream.unsure if one.start > chunk.start]
             # Some of it may have been dropped while it was on its way.
             length = chunk.end - stream.start
             if length > 0:

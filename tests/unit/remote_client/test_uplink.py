@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from remote_client.office_link import Calls, OfficeLink
+from remote_client.office_link import Calls, OfficeLink, OutputChunk
 from remote_client.terminals import Chunk
 from remote_client.uplink import Uplink
-from shared.errors import BackendDown
+from shared.errors import BackendDown, Fenced
 from shared.ids import ByteOffset, ClientId, OfficeId, SessionId
 
 OFFICE = OfficeId(uuid4())
@@ -23,8 +23,13 @@ class Desk(Calls):
     def __init__(self, away: int = 0) -> None:
         self.away = away
         self.calls: list[tuple[str, Any]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.somebody_came = asyncio.Event()
 
     async def __call__(self, function: str, arguments: dict[str, Any]) -> Any:
+        self.somebody_came.set()
+        await self.open.wait()
         await asyncio.sleep(0)
         if self.away:
             self.away -= 1
@@ -113,6 +118,106 @@ async def test_bytes_that_the_terminal_itself_lost_are_told() -> None:
 
     assert [(chunk["start"], chunk["text"]) for chunk in desk.chunks()] == [(0, "abc"), (10, "xyz")]
     assert [event["detail"] for event in desk.events()] == [{"from": 3, "to": 10}]
+
+
+async def test_a_flush_leaves_alone_what_travels_with_a_result() -> None:
+    desk = Desk()
+    uplink = uplink_to(desk)
+    say(uplink, [b"of the result"])
+    uplink.output(OFFICE, SessionId(uuid4()), Chunk(ByteOffset(0), b"of another"))
+
+    async with uplink.rest_of(SESSION) as travelling:
+        await uplink.flush()
+        say(uplink, [b", and later"], start=13)
+        await uplink.flush()
+    await uplink.flush()
+
+    assert pieces(travelling) == [(0, "of the result")]
+    assert sent(desk) == [(0, "of another"), (13, ", and later")]
+
+
+async def test_a_result_waits_for_the_batch_that_has_a_part_of_its_output() -> None:
+    desk = Desk()
+    uplink = uplink_to(desk)
+    say(uplink, [b"under way"])
+    desk.open.clear()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(uplink.flush())
+        await desk.somebody_came.wait()
+        say(uplink, [b", the rest"], start=9)
+        result = group.create_task(take_along(uplink))
+        await asyncio.sleep(0)
+        assert not result.done()
+        desk.open.set()
+    await uplink.flush()
+
+    assert sent(desk)[0] == (0, "under way")
+    assert sorted(sent(desk) + result.result()) == [(0, "under way"), (9, ", the rest")]
+
+
+async def test_output_whose_result_was_refused_is_sent_by_itself() -> None:
+    desk = Desk()
+    uplink = uplink_to(desk)
+    say(uplink, [b"abc"])
+
+    with pytest.raises(Fenced):
+        async with uplink.rest_of(SESSION):
+            raise Fenced
+    await uplink.flush()
+
+    assert sent(desk) == [(0, "abc")]
+
+
+@pytest.mark.parametrize("batch_bytes", [4096, 262_144])
+async def test_output_that_may_have_arrived_is_sent_again_in_the_same_pieces(batch_bytes: int) -> None:
+    """The office passes over what begins alike, so a longer piece would lose its end."""
+    desk = Desk()
+    uplink = uplink_to(desk, batch_bytes=batch_bytes)
+    say(uplink, [b"abc"])
+
+    with pytest.raises(BackendDown):
+        async with uplink.rest_of(SESSION):
+            raise BackendDown
+    say(uplink, [b"def"], start=3)
+    with pytest.raises(BackendDown):
+        async with uplink.rest_of(SESSION) as again:
+            raise BackendDown
+    say(uplink, [b"x" * 5000], start=6)
+    await uplink.flush()
+
+    assert pieces(again) == [(0, "abc"), (3, "def")]
+    assert sent(desk)[:2] == [(0, "abc"), (3, "def")]
+    assert "".join(text for _, text in sent(desk)) == "abcdef" + "x" * 5000
+
+
+async def test_output_that_may_have_arrived_is_dropped_whole_when_memory_is_short() -> None:
+    desk = Desk()
+    uplink = uplink_to(desk, memory_bytes=1000)
+    say(uplink, [b"x" * 900])
+    with pytest.raises(BackendDown):
+        async with uplink.rest_of(SESSION):
+            raise BackendDown
+
+    say(uplink, [b"y" * 200], start=900)
+    await uplink.flush()
+
+    assert sent(desk) == [(900, "y" * 200)]
+    assert [event["detail"] for event in desk.events()] == [{"from": 0, "to": 900}]
+
+
+async def take_along(uplink: Uplink) -> list[tuple[int, str]]:
+    async with uplink.rest_of(SESSION) as chunks:
+        await asyncio.sleep(0)
+    return pieces(chunks)
+
+
+def pieces(chunks: Sequence[OutputChunk]) -> list[tuple[int, str]]:
+    return [(chunk.start, chunk.text) for chunk in chunks]
+
+
+def sent(desk: Desk) -> list[tuple[int, str]]:
+    return [(chunk["start"], chunk["text"]) for chunk in desk.chunks()]
 
 
 async def test_a_large_output_goes_in_batches_of_bounded_size() -> None:
