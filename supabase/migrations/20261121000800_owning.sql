@@ -163,7 +163,8 @@ $$;
 -- Draws: processing → completed, processing → failed. Result, status, turn and session in one transaction.
 -- p_session_status: what the session is now, when the command moved it. p_typed_at, p_confirmed_at, p_output: what
 -- record_progress and append_output have not told yet, so that whoever sees the result finds its output there too.
--- Returns false when this very result is already there (its acknowledgement was lost), true otherwise.
+-- Returns false when this very result is already there (its acknowledgement was lost), true otherwise; the output that comes
+-- with it is kept either way.
 create function complete_command(p_client uuid, p_epoch bigint, p_command uuid, p_attempt integer, p_success boolean,
                                  p_result jsonb default null, p_error_code text default null, p_error text default null,
                                  p_session_status session_status default null,
@@ -177,6 +178,7 @@ begin
   perform semo.own_client(p_client, p_epoch);
   if exists (select 1 from agent_command_results r where r.command_id = p_command and r.attempt = p_attempt
              and r.client_id = p_client and r.success = p_success and r.error_code is not distinct from v_error_code) then
+    perform semo.keep_output(p_client, p_output);
     return false;
   end if;
   v_command := semo.held_command(p_client, p_epoch, p_command, p_attempt);

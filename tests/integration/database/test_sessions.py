@@ -306,3 +306,17 @@ async def test_output_that_comes_with_a_result_is_kept_with_it_and_once(world: W
         "select start_offset, end_offset, text from session_output where session_id = %s", session
     )
     assert [tuple(row.values()) for row in kept] == [(0, 5, "hello")]
+
+
+async def test_output_that_comes_with_a_result_for_the_second_time_is_kept_too(world: World) -> None:
+    office = await world.office()
+    client = await world.client(office)
+    session = await client.open_session(office)
+    await world.prompt(office, session)
+    [command] = await client.claim()
+    assert await client.complete(command, p_output=[chunk(session, 0, "hello")]) is True
+
+    more = [chunk(session, 0, "hello"), chunk(session, 5, " world")]
+    assert await client.complete(command, p_output=more) is False
+
+    assert await stored(world, session) == [(0, "hello"), (5, " world")]

@@ -74,6 +74,24 @@ async def test_a_session_that_dies_frees_its_place_at_once(office: Office, machi
     assert (await office.until(waiting)).status == "completed"
 
 
+@pytest.mark.parametrize("lines", [1, 5000])
+async def test_whoever_sees_a_result_finds_its_output(office: Office, machine: MakeMachine, lines: int) -> None:
+    """The uplink's own time never comes here: what the result does not bring along is not there."""
+    await (await machine()).start(uplink_seconds=3600, uplink_batch_bytes=4096)
+    session_id = await office.session()
+
+    asked = await office.ask("send_prompt", {"text": f"seq {lines}\n{DONE}"}, session_id=session_id)
+
+    [seen] = await office.until_true(
+        "select (r.result ->> 'output_end')::bigint as output_end, "
+        "(select sum(end_offset - start_offset) from session_output o where o.session_id = %s and o.start_offset < "
+        "(r.result ->> 'output_end')::bigint) as there from agent_command_results r where r.command_id = %s",
+        session_id, asked,
+    )  # fmt: skip
+    assert seen["there"] is not None, "none of its output is there"
+    assert seen["there"] >= seen["output_end"] > lines, "every byte up to its end is there"
+
+
 async def test_prompts_of_a_session_run_one_after_another_in_order(
     office: Office, machine: MakeMachine, tmp_path: Path
 ) -> None:
@@ -225,6 +243,26 @@ async def test_a_session_whose_making_was_told_too_late_goes_into_the_pool(
     )
     answer = await office.do("send_prompt", {"role": "BE", "text": DONE})
     assert answer.result["session_id"] == str(idle["id"]), answer
+
+
+async def test_the_output_of_a_prompt_whose_result_came_too_late_is_there(
+    office: Office, machine: MakeMachine, tmp_path: Path
+) -> None:
+    await (await machine()).start(lease_seconds=60)
+    session_id = await office.session()
+    go = tmp_path / "go"
+    script = f"until [ -e {go} ]; do sleep 0.05; done; echo these $((40 + 2)) words\n{DONE}"
+    asked = await office.ask("send_prompt", {"text": script}, session_id=session_id)
+    await office.until_true("select 1 from agent_sessions where id = %s and status = 'executing'", session_id)
+    await office.sql("update agent_commands set claim_epoch = claim_epoch - 1 where id = %s", asked)
+
+    go.touch()
+
+    await office.until_true(
+        "select 1 from session_output where session_id = %s having string_agg(text, '' order by start_offset) "
+        "like '%%these 42 words%%[SEMO:DONE]%%'", session_id,
+    )  # fmt: skip
+    assert (await office.command(asked)).status == "processing", "nobody took the result"
 
 
 async def the_persona_is_rendered(office: Office) -> None:
