@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 CHUNK_BYTES = 32_768
 EVENTS_KEPT = 1000
+EVENTS_SENT_AT_ONCE = 100
 STEPS_KEPT = 1000
 LONGEST_PAUSE_SECONDS = 3.0
 
@@ -133,21 +134,34 @@ class Uplink:
             await self.flush()
 
     async def flush(self) -> None:
-        """Sends all that waits."""
+        """Sends all that waits. Between two batches it is the turn of whoever waits for it."""
         async with self._sending:
             await self._send_steps()
-            while chunks := self._next_chunks():
-                await self._persist(lambda chunks=chunks: self._link.append_output(chunks), "output")
+        while await self._send_output(self._next_chunks):
+            pass
+        while self._events:
+            async with self._sending:
+                events = [self._events.popleft() for _ in range(min(len(self._events), EVENTS_SENT_AT_ONCE))]
+                if events:
+                    await self._persist(lambda events=events: self._link.record_events(events), "events")
+
+    async def _send_output(self, choose: Callable[[], list[OutputChunk]]) -> bool:
+        """Sends one batch, and says whether there was one."""
+        async with self._sending:
+            chunks = choose()
+            if chunks:
+                await self._persist(lambda: self._link.append_output(chunks), "output")
                 self._sent(chunks)
-            if self._events:
-                events = [self._events.popleft() for _ in range(min(len(self._events), 100))]
-                await self._persist(lambda: self._link.record_events(events), "events")
+        return bool(chunks)
 
     @asynccontextmanager
     async def rest_of(self, session_id: SessionId) -> AsyncGenerator[list[OutputChunk]]:
         """What waits of one terminal, for the block to send with something else. It waits on if the block raises."""
-        if len(self._streams[session_id].data if session_id in self._streams else b"") > self._batch_bytes:
-            await self.flush()
+        stream = self._streams.get(session_id)
+        end = stream.start + len(stream.data) if stream is not None else 0
+        while stream is not None and end - stream.start > self._batch_bytes:  # what does not fit goes ahead
+            if not await self._send_output(lambda: self._chunks_of(session_id, self._batch_bytes)):
+                break
         async with self._sending:  # a batch on its way may hold some of it
             self._travels_elsewhere.add(session_id)
         try:
@@ -175,7 +189,9 @@ class Uplink:
     def _next_chunks(self) -> list[OutputChunk]:
         chunks: list[OutputChunk] = []
         room = self._batch_bytes
-        for session_id in self._streams.keys() - self._travels_elsewhere:
+        # The quiet ones first: a terminal that never stops leaves room for the others.
+        waiting = self._streams.keys() - self._travels_elsewhere
+        for session_id in sorted(waiting, key=lambda one: len(self._streams[one].data)):
             more = self._chunks_of(session_id, room)
             chunks += more
             room -= sum(chunk.end - chunk.start for chunk in more)

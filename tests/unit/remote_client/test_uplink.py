@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from remote_client.office_link import Calls, OfficeLink, OutputChunk
+from remote_client.office_link import Calls, Happening, OfficeLink, OutputChunk
 from remote_client.terminals import Chunk
 from remote_client.uplink import Uplink
-from shared.errors import BackendDown, Fenced
+from shared.errors import BackendDown, Fenced, OfficeError
 from shared.ids import ByteOffset, ClientId, OfficeId, SessionId
 
 OFFICE = OfficeId(uuid4())
@@ -156,14 +158,63 @@ async def test_a_result_waits_for_the_batch_that_has_a_part_of_its_output() -> N
     assert sorted(sent(desk) + result.result()) == [(0, "under way"), (9, ", the rest")]
 
 
+async def test_a_terminal_that_never_stops_holds_up_no_result() -> None:
+    noisy = SessionId(uuid4())
+
+    class Meanwhile(Desk):
+        async def __call__(self, function: str, arguments: dict[str, Any]) -> Any:
+            nonlocal said
+            await super().__call__(function, arguments)
+            if function == "append_output":
+                uplink.output(OFFICE, noisy, Chunk(ByteOffset(said), b"y" * 8192))
+                said += 8192
+
+    desk, said = Meanwhile(), 8192
+    uplink = uplink_to(desk, batch_bytes=4096)
+    uplink.output(OFFICE, noisy, Chunk(ByteOffset(0), b"y" * 8192))
+    flushing = asyncio.create_task(uplink.flush())
+    await desk.somebody_came.wait()
+    say(uplink, [b"x" * 20_000])
+
+    async with asyncio.timeout(10):
+        travelling = await take_along(uplink)
+    flushing.cancel()
+
+    arrived = [chunk["text"] for chunk in desk.chunks() if chunk["session_id"] == str(SESSION)]
+    assert "".join(arrived + [text for _, text in travelling]) == "x" * 20_000
+
+
+async def test_quiet_terminals_are_heard_next_to_one_that_never_stops() -> None:
+    desk = Desk()
+    uplink = uplink_to(desk, batch_bytes=4096)
+    sessions = [SessionId(uuid4()) for _ in range(20)]
+    uplink.output(OFFICE, SESSION, Chunk(ByteOffset(0), b"y" * 20_000))
+    for session_id in sessions:
+        uplink.output(OFFICE, session_id, Chunk(ByteOffset(0), b"quiet"))
+
+    await uplink.flush()
+
+    first_batch = next(said["p_chunks"] for function, said in desk.calls if function == "append_output")
+    assert {str(one) for one in sessions} <= {chunk["session_id"] for chunk in first_batch}
+
+
+async def test_all_events_are_told_however_many_there_are() -> None:
+    desk = Desk()
+    uplink = uplink_to(desk)
+    for number in range(250):
+        uplink.event(Happening(OFFICE, "commit", {"number": number}, datetime.now(UTC)))
+
+    await uplink.flush()
+
+    assert [event["detail"]["number"] for event in desk.events()] == list(range(250))
+
+
 async def test_output_whose_result_was_refused_is_sent_by_itself() -> None:
     desk = Desk()
     uplink = uplink_to(desk)
     say(uplink, [b"abc"])
 
-    with pytest.raises(Fenced):
-        async with uplink.rest_of(SESSION):
-            raise Fenced
+    await take_along(uplink, Fenced())
     await uplink.flush()
 
     assert sent(desk) == [(0, "abc")]
@@ -176,17 +227,13 @@ async def test_output_that_may_have_arrived_is_sent_again_in_the_same_pieces(bat
     uplink = uplink_to(desk, batch_bytes=batch_bytes)
     say(uplink, [b"abc"])
 
-    with pytest.raises(BackendDown):
-        async with uplink.rest_of(SESSION):
-            raise BackendDown
+    await take_along(uplink, BackendDown())
     say(uplink, [b"def"], start=3)
-    with pytest.raises(BackendDown):
-        async with uplink.rest_of(SESSION) as again:
-            raise BackendDown
+    again = await take_along(uplink, BackendDown())
     say(uplink, [b"x" * 5000], start=6)
     await uplink.flush()
 
-    assert pieces(again) == [(0, "abc"), (3, "def")]
+    assert again == [(0, "abc"), (3, "def")]
     assert sent(desk)[:2] == [(0, "abc"), (3, "def")]
     assert "".join(text for _, text in sent(desk)) == "abcdef" + "x" * 5000
 
@@ -195,9 +242,7 @@ async def test_output_that_may_have_arrived_is_dropped_whole_when_memory_is_shor
     desk = Desk()
     uplink = uplink_to(desk, memory_bytes=1000)
     say(uplink, [b"x" * 900])
-    with pytest.raises(BackendDown):
-        async with uplink.rest_of(SESSION):
-            raise BackendDown
+    await take_along(uplink, BackendDown())
 
     say(uplink, [b"y" * 200], start=900)
     await uplink.flush()
@@ -206,9 +251,14 @@ async def test_output_that_may_have_arrived_is_dropped_whole_when_memory_is_shor
     assert [event["detail"] for event in desk.events()] == [{"from": 0, "to": 900}]
 
 
-async def take_along(uplink: Uplink) -> list[tuple[int, str]]:
-    async with uplink.rest_of(SESSION) as chunks:
-        await asyncio.sleep(0)
+async def take_along(uplink: Uplink, trouble: OfficeError | None = None) -> list[tuple[int, str]]:
+    """What goes out with a result, which the office takes unless there is trouble."""
+    chunks: list[OutputChunk] = []
+    with suppress(type(trouble)) if trouble is not None else nullcontext():
+        async with uplink.rest_of(SESSION) as chunks:
+            await asyncio.sleep(0)
+            if trouble is not None:
+                raise trouble
     return pieces(chunks)
 
 
