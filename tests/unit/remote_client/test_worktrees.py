@@ -10,25 +10,14 @@ import pytest
 
 from remote_client.worktrees import Worktrees
 from shared.errors import Conflict, InvalidPayload, NotFound, PolicyForbids
+from tests.support.git import git, new_repository
 
 ROOT = Path(__file__).parents[3]
 
 
-def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout
-
-
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    path = tmp_path / "repo"
-    path.mkdir()
-    git(path, "init", "--quiet", "--initial-branch=main")
-    git(path, "config", "user.name", "Tester")
-    git(path, "config", "user.email", "tester@example.invalid")
-    (path / "README.md").write_text("hello\n")
-    git(path, "add", ".")
-    git(path, "commit", "--quiet", "-m", "first")
-    return path
+    return new_repository(tmp_path / "repo")
 
 
 @pytest.fixture
@@ -41,7 +30,8 @@ async def test_a_task_gets_a_worktree_on_its_own_branch(worktrees: Worktrees, tm
 
     assert tree.path == tmp_path / "trees" / "BE" / "login"
     assert git(tree.path, "branch", "--show-current").strip() == "agent/BE-login"
-    assert (await worktrees.list()) == {tree.path: "agent/BE-login"}
+    [listed] = await worktrees.list()
+    assert (listed.path, listed.branch, listed.owned) == (tree.path, "agent/BE-login", True)
 
 
 async def test_a_task_is_taken_up_again_with_the_work_that_is_in_it(worktrees: Worktrees) -> None:

@@ -1,0 +1,82 @@
+"""Runs git for the worktrees: no hook, no question at a terminal, no daemon that stays; its own words when it fails."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import git
+from git.exc import GitCommandError
+
+from shared.errors import SessionFailed
+
+# Hooks may not know of worktrees; a daemon would keep the locks that are handed on to git.
+_QUIET = (
+    "core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",
+    "rebase.updateRefs=false", "rebase.autoStash=false", "rebase.rebaseMerges=false",
+)  # fmt: skip
+_ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_EDITOR": "true"}
+
+
+@dataclass(frozen=True)
+class Git:
+    """Git in one folder. `holding`: a lock that git keeps too, and that lasts until git has ended, even without us."""
+
+    folder: Path
+    holding: int | None = None
+
+    def at(self, folder: Path) -> "Git":
+        return replace(self, folder=folder)
+
+    def __call__(self, *arguments: str, seconds: float | None = None) -> str:
+        """What git prints, without the last newline.
+
+        Raises:
+            SessionFailed: git failed, or was killed after `seconds`.
+        """
+        try:
+            return self._run(arguments, seconds)
+        except GitCommandError as error:
+            raise SessionFailed(f"git {arguments[0]} failed in {self.folder}: {_words_of(error)}") from error
+
+    def says_yes(self, *arguments: str) -> bool:
+        """Whether git ends with 0. What cannot be answered is a no."""
+        try:
+            self._run(arguments, None)
+        except GitCommandError:
+            return False
+        return True
+
+    def find(self, *arguments: str) -> str | None:
+        """What git prints; None when it ends with 1, its way to say that there is nothing.
+
+        Raises:
+            SessionFailed: git failed.
+        """
+        try:
+            return self._run(arguments, None)
+        except GitCommandError as error:
+            if error.status == 1:
+                return None
+            raise SessionFailed(f"git {arguments[0]} failed in {self.folder}: {_words_of(error)}") from error
+
+    def commit(self, name: str) -> str | None:
+        """The id of the commit that a name stands for."""
+        return self.find("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+
+    def names(self, *arguments: str) -> list[str]:
+        """The file names that git prints when told `-z`."""
+        return [name for name in self(*arguments).split("\0") if name]
+
+    def _run(self, arguments: tuple[str, ...], seconds: float | None) -> str:
+        settings = [word for setting in _QUIET for word in ("-c", setting)]
+        command = ["git", "-C", str(self.folder), *settings, *arguments]
+        environment: Mapping[str, str] = _ENVIRONMENT
+        if self.holding is None:
+            # Without a terminal of its own, ssh fails instead of asking.
+            return git.Git().execute(command, env=environment, kill_after_timeout=seconds, start_new_session=True)
+        return git.Git().execute(command, env=environment, kill_after_timeout=seconds, pass_fds=(self.holding,))
+
+
+def _words_of(error: GitCommandError) -> str:
+    said = str(error.stderr or error.stdout or "").strip()
+    return said.removeprefix("stderr: ").removeprefix("stdout: ").strip("'\n ") or f"status {error.status}"
