@@ -231,7 +231,7 @@ async def test_a_hint_of_a_command_that_was_lost_some_time_ago_counts(office: Of
 async def test_a_session_whose_making_was_told_too_late_goes_into_the_pool(
     office: Office, machine: MakeMachine
 ) -> None:
-    await (await machine()).start(lease_seconds=60)
+    await (await machine(max_sessions=1)).start(lease_seconds=60)
     asked = await a_command_that_takes_long(office)
     await office.sql("update agent_commands set claim_epoch = claim_epoch - 1 where id = %s", asked)
 
@@ -241,8 +241,9 @@ async def test_a_session_whose_making_was_told_too_late_goes_into_the_pool(
         "select id from agent_sessions where office_id = %s and status = 'ready' and acquired_by is null",
         office.office_id,
     )
-    answer = await office.do("send_prompt", {"role": "BE", "text": DONE})
-    assert answer.result["session_id"] == str(idle["id"]), answer
+    await office.sql("update agent_commands set lease_until = now() - interval '1 second' where id = %s", asked)
+    answer = await office.until(asked)
+    assert (answer.row["attempt"], answer.result["session_id"]) == (2, str(idle["id"])), answer
 
 
 async def test_the_output_of_a_prompt_whose_result_came_too_late_is_there(

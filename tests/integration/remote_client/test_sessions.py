@@ -282,7 +282,10 @@ TRIES = (
 
 
 async def the_session_is_released(office: Office, session_id: UUID) -> None:
+    """And has its fresh start behind it: another process runs in it."""
+    [before] = await office.sql("select pid from agent_sessions where id = %s", session_id)
     await office.do("release_session", session_id=session_id)
     await office.until_true(
-        "select 1 from agent_sessions where id = %s and status = 'ready' and acquired_by is null", session_id
-    )
+        "select 1 from agent_sessions where id = %s and status = 'ready' and acquired_by is null and pid <> %s",
+        session_id, before["pid"],
+    )  # fmt: skip
