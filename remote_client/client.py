@@ -19,14 +19,13 @@ from remote_client.office_link import OfficeLink, OfficeTerms, Registration
 from remote_client.outbox import Outbox
 from remote_client.policy import Policy, load_policy
 from remote_client.pool import Pool
-from remote_client.ptyhost.host import InProcessTerminals
+from remote_client.ptyhost.host_terminals import HostTerminals
 from remote_client.recovery import recover
-from remote_client.session_maker import SessionMaker
+from remote_client.session_maker import KILL_GRACE_SECONDS, SessionMaker
 from remote_client.sessions import Session
 from remote_client.settings import ClientSettings
 from remote_client.subscriber import Subscriber
 from remote_client.supabase_calls import SupabaseCalls
-from remote_client.terminals import Terminals
 from remote_client.turns import Turns
 from remote_client.uplink import Uplink
 from shared.errors import Unavailable
@@ -77,7 +76,12 @@ class _Client:
         self._journal = journal
         self._link = OfficeLink(calls, credentials.client_id)
         self._offices: list[OfficeId] = []
-        self._terminals: Terminals = InProcessTerminals()
+        self._terminals = HostTerminals(
+            settings.state / "host",
+            settings.terminal_keep_bytes,
+            settings.host_idle_seconds,
+            settings.host_alone_seconds,
+        )
         self._uplink = Uplink(
             self._link, settings.uplink_seconds, settings.uplink_batch_bytes, settings.uplink_memory_bytes
         )
@@ -87,7 +91,7 @@ class _Client:
             self._link, self._terminals, policy, settings.state / "agents", self._adapters, self._uplink, self._on_death
         )
         self._pool = Pool(maker, self._link, self._uplink, policy.limits.max_sessions, self._on_place_free)
-        handlers = Handlers(self._pool, self._terminals, Turns(journal, self._uplink), journal, policy)
+        handlers = Handlers(self._pool, self._terminals, Turns(journal, self._link, self._uplink), journal, policy)
         self._executor = Executor(
             self._link,
             handlers,
@@ -121,6 +125,20 @@ class _Client:
         self._pool.set_terms(terms)
 
     async def serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
+        try:
+            await self._serve(stop, on_ready)
+        finally:
+            await self._terminals.stop()
+
+    async def _end_leftovers(self) -> None:
+        """Ends the terminals of an earlier process of this client."""
+        for left in await self._terminals.list():
+            log.info("a terminal was left behind", session_id=str(left.session_id), pid=left.pid)
+            await self._terminals.kill(left.session_id, KILL_GRACE_SECONDS)
+            await self._terminals.forget(left.session_id)
+
+    async def _serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
+        await self._end_leftovers()
         registration = await self._register(stop)
         if registration is None:
             return

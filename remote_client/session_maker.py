@@ -19,10 +19,10 @@ from remote_client.commands import Hold
 from remote_client.office_link import OfficeLink, OfficeTerms, OpenedSession
 from remote_client.policy import Policy
 from remote_client.sessions import Session, SessionRequest
-from remote_client.terminals import FIRST_BYTE, HookEvent, Terminals, TerminalSpec
+from remote_client.terminals import FIRST_BYTE, UNSEEN_EXIT, HookEvent, Terminals, TerminalSpec
 from remote_client.uplink import Uplink
 from remote_client.worktrees import Worktrees
-from shared.errors import NotFound, OfficeError, PersonaNotRendered, PolicyForbids, Unavailable
+from shared.errors import NotFound, OfficeError, PersonaNotRendered, PolicyForbids, SessionFailed, Unavailable
 from shared.ids import ByteOffset, OfficeId, SessionId
 from shared.states import SessionStatus
 
@@ -186,13 +186,17 @@ class SessionMaker:
     async def _follow(self, session: Session, offset: ByteOffset) -> None:
         """The one reader of its terminal: the agent's driver sees every byte first, then it goes to the office."""
         driver, terminal = session.driver, session.session_id
-        async for found in self._terminals.follow(terminal, offset):
-            if isinstance(found, HookEvent):
-                driver.hear(found)
-            else:
-                driver.feed(found)
-                self._uplink.output(session.office_id, terminal, found)
-        exit_status = await self._terminals.wait(terminal)
+        try:
+            async for found in self._terminals.follow(terminal, offset):
+                if isinstance(found, HookEvent):
+                    driver.hear(found)
+                else:
+                    driver.feed(found)
+                    self._uplink.output(session.office_id, terminal, found)
+            exit_status = await self._terminals.wait(terminal)
+        except SessionFailed as error:
+            log.error("terminal lost", session_id=str(terminal), error=error.detail)
+            exit_status = UNSEEN_EXIT
         driver.end(exit_status)
         if not session.ending:
             session.ending = True

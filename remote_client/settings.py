@@ -24,6 +24,15 @@ class ClientSettings(BaseSettings):
         default=8_388_608, ge=65_536, description="output kept in memory while the office is away"
     )
     request_timeout_seconds: float = Field(default=10.0, gt=0, description="how long one request to Supabase may take")
+    terminal_keep_bytes: int = Field(
+        default=67_108_864, ge=65_536, description="output of each terminal that is kept on disk"
+    )
+    host_idle_seconds: float = Field(
+        default=60.0, gt=0, description="how long the session host stays without a terminal and a client"
+    )
+    host_alone_seconds: float = Field(
+        default=43_200.0, gt=0, description="how long terminals go on while no client is there"
+    )
     stop_seconds: float = Field(default=10.0, gt=0, description="how long a graceful stop may take")
 
     @property

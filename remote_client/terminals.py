@@ -38,7 +38,7 @@ class TerminalSpec:
 
 @dataclass(frozen=True)
 class ExitStatus:
-    """How the program of a terminal ended: with a status, or by a signal."""
+    """How the program of a terminal ended: with a status, by a signal, or unseen when its host ended before it."""
 
     status: int | None
     signal: int | None
@@ -46,7 +46,10 @@ class ExitStatus:
     def __str__(self) -> str:
         if self.signal is not None:
             return f"killed by {Signals(self.signal).name}"
-        return f"exited with status {self.status}"
+        return "lost with the host of its terminal" if self.status is None else f"exited with status {self.status}"
+
+
+UNSEEN_EXIT = ExitStatus(None, None)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class TerminalInfo:
     pid: int
     end: ByteOffset
     exit: ExitStatus | None
+    begin: ByteOffset = FIRST_BYTE
+    """The first byte of its output that is still kept."""
+    last_hook: int = 0
+    """The number of its latest hook event; 0 when there was none."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ class HookEvent:
     """What an agent's own hook said, beside the screen: `body` is its JSON, `at` how far the output was when it came.
 
     `number` counts the hook events of a session from 1. While `waits`, the hook stands still until it is answered.
+    `truncated`: it was too long; its long texts are cut.
     """
 
     number: int
@@ -81,10 +89,15 @@ class HookEvent:
     name: str
     body: dict[str, Any]
     waits: bool = False
+    truncated: bool = False
 
 
 class Terminals(Protocol):
-    """Every method but `create` and `list` raises NotFound for a session that it does not have."""
+    """Every method but `create` and `list` raises NotFound for a session that it does not have.
+
+    A terminal whose host has died is lost: `follow` and `wait` end with SessionFailed, as does whatever would change
+    it. What was kept can be read until it is forgotten; `kill` ends what is left of its processes.
+    """
 
     async def create(self, spec: TerminalSpec) -> TerminalInfo:
         """
@@ -94,7 +107,13 @@ class Terminals(Protocol):
         ...
 
     async def write(self, session_id: SessionId, data: bytes) -> None:
-        """Queues `data` as typed; returns when it is queued, not when the program has read it."""
+        """Queues `data` as typed; returns when it is queued, not when the program has read it.
+
+        Raises:
+            Conflict: the terminal itself edits lines and would cut one of `data` without a word (see `input_mode`), or
+                the program has not read for so long that the queue is full.
+            SessionFailed: it has ended.
+        """
         ...
 
     async def resize(self, session_id: SessionId, cols: int, rows: int) -> None: ...

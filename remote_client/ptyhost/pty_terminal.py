@@ -1,4 +1,4 @@
-"""One program in one PTY: its bytes in and out, its end. Which terminals there are is the business of `host`."""
+"""One program in one PTY: its bytes in and out, and its end. Fills a `Record`; `host` knows which there are."""
 
 import asyncio
 import contextlib
@@ -6,85 +6,82 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 import termios
+import time
 from collections import deque
+from pathlib import Path
 from signal import Signals
-from typing import Any, Protocol, cast
 
-from ptyprocess import PtyProcess  # pyright: ignore[reportMissingTypeStubs]  it has none
-
-from remote_client.ptyhost.processes import end_tree
-from remote_client.ptyhost.ring import OutputRing
+from remote_client.ptyhost.children import watch
+from remote_client.ptyhost.events import Start
+from remote_client.ptyhost.processes import Leader, end_tree
+from remote_client.ptyhost.record import Record
+from remote_client.ptyhost.spawn import Spawned, require_size, spawn
 from remote_client.terminals import SESSION_TAG, ExitStatus, InputMode, TerminalSpec
-from shared.errors import SessionFailed
-from shared.ids import ByteOffset, SessionId
+from shared.errors import Conflict, SessionFailed
 
 READ_SIZE = 65_536
 READ_PER_TURN = 16_384
 """A flooding program gets this much of each turn of the event loop, so that the others get theirs."""
 
-RING_BYTES = 1_048_576
 DRAIN_SECONDS = 0.5
 """How long a grandchild may hold the terminal open after its program has ended."""
 
+LAST_READ = 1_048_576
+QUEUE_BYTES = 8_388_608
+"""How much may wait for a program that does not read."""
 
-class _Spawned(Protocol):
-    """What we use of a PtyProcess."""
+LINE_BYTES = 4095 if sys.platform == "linux" else 1023
+"""Where a terminal that edits lines itself cuts one, without a word."""
 
-    pid: int
-    fd: int
-    terminated: bool
-    delayafterclose: float
-
-    def close(self) -> None: ...
-
-
-def _spawn(spec: TerminalSpec) -> _Spawned:
-    environment = dict(spec.environment) | {SESSION_TAG: str(spec.session_id)}
-    return cast(Any, PtyProcess).spawn(
-        list(spec.command), cwd=str(spec.folder), env=environment, dimensions=(spec.rows, spec.cols)
-    )
+KILLED_SECONDS = 10.0
 
 
 class PtyTerminal:
-    """Owns the master side of the PTY. Made by `start`; over when `ended` is set."""
+    """Owns the master side of the PTY. Made by `start`; over when its record has ended."""
 
-    def __init__(self, session_id: SessionId, process: _Spawned, first_offset: ByteOffset) -> None:
-        self.session_id = session_id
-        self.pid = process.pid
-        self.ring = OutputRing(RING_BYTES, first_offset)
-        self.exit: ExitStatus | None = None
-        self.ended = asyncio.Event()
-        self._more = asyncio.Event()
+    def __init__(self, record: Record, process: Spawned) -> None:
+        self.record = record
         self._process = process
-        self._reaped = False
         self._master = process.fd
         self._loop = asyncio.get_running_loop()
         self._queue: deque[memoryview] = deque()
+        self._queued = 0
         self._writing = False
+        self._reaped = False
         self._at_end = asyncio.Event()
+        self._ending: asyncio.Task[None] | None = None
+        self._killing: asyncio.Task[None] | None = None
         os.set_blocking(self._master, False)
         os.set_inheritable(self._master, False)
-        self._loop.add_reader(self._master, self._read)
-        self._reaper = asyncio.create_task(self._reap(), name=f"terminal {session_id}")
+        self._loop.add_reader(self._master, self.read)
+        watch(process.pid, self._on_exit)
 
     @classmethod
-    async def start(cls, spec: TerminalSpec) -> "PtyTerminal":
-        """
+    def start(cls, spec: TerminalSpec, extra: dict[str, str], folder: Path | None, keep_bytes: int) -> "PtyTerminal":
+        """Takes a few milliseconds and lets nothing else run meanwhile. `extra` goes into the program's environment.
+
         Raises:
             SessionFailed: the program or the folder is not there, or there is no PTY left.
         """
-        try:
-            process = await asyncio.to_thread(_spawn, spec)
-        except OSError as error:
-            raise SessionFailed(f"cannot start {spec.command[0]} in {spec.folder}: {error}") from error
-        return cls(spec.session_id, process, spec.first_offset)
+        process = spawn(spec, dict(spec.environment) | extra | {SESSION_TAG: str(spec.session_id)})
+        started = Leader.of(process.pid).started
+        start = Start(process.pid, started, spec.first_offset, spec.cols, spec.rows, time.time())
+        return cls(Record.begin(spec.session_id, start, folder, keep_bytes), process)
 
-    # Output ---------------------------------------------------------------------------------------------------------
+    @property
+    def _leader(self) -> Leader:
+        return Leader(self.record.start.pid, self.record.start.pid_started)
 
-    def _read(self) -> None:
+    # Output -----------------------------------------------------------------------------------------------------------
+
+    def read(self, at_most: int = READ_PER_TURN) -> None:
+        """Takes in what has come, without waiting."""
+        pieces: list[bytes] = []
         taken = 0
-        while taken < READ_PER_TURN:
+        at_end = self._at_end.is_set()
+        while taken < at_most and not at_end:
             try:
                 data = os.read(self._master, READ_SIZE)
             except BlockingIOError:
@@ -93,30 +90,32 @@ class PtyTerminal:
                 if error.errno != errno.EIO:
                     raise
                 data = b""
-            if not data:
-                self._stop_reading()
-                break
-            self.ring.append(data)
+            at_end = not data
+            pieces.append(data)
             taken += len(data)
         if taken:
-            self._more.set()
+            self.record.append(b"".join(pieces))
+        if at_end and not self._at_end.is_set():
+            self._loop.remove_reader(self._master)
+            self._at_end.set()
 
-    def _stop_reading(self) -> None:
-        self._loop.remove_reader(self._master)
-        self._at_end.set()
-
-    async def more(self) -> None:
-        """Returns when output was added since the last call, or the terminal has ended."""
-        await self._more.wait()
-        if not self.ended.is_set():
-            self._more.clear()
-
-    # Input ----------------------------------------------------------------------------------------------------------
+    # Input ------------------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        if self.ended.is_set():
-            raise SessionFailed(f"the terminal of session {self.session_id} has ended")
+        """
+        Raises:
+            Conflict: the terminal would cut a line, or the program does not read.
+            SessionFailed: it has ended.
+        """
+        self._require_alive()
+        if self._queued + len(data) > QUEUE_BYTES:
+            raise Conflict(f"the program of session {self.record.session_id} does not read what is typed")
+        if len(data) > LINE_BYTES and self.input_mode() == "line" and _longest_line(data) > LINE_BYTES:
+            raise Conflict(
+                f"a line of more than {LINE_BYTES} bytes would be cut: session {self.record.session_id} takes lines now"
+            )
         self._queue.append(memoryview(data))
+        self._queued += len(data)
         if not self._writing:
             self._drain_queue()
 
@@ -130,7 +129,9 @@ class PtyTerminal:
                 if error.errno != errno.EIO:
                     raise
                 self._queue.clear()
+                self._queued = 0
                 break
+            self._queued -= written
             if written == len(self._queue[0]):
                 self._queue.popleft()
             else:
@@ -143,62 +144,64 @@ class PtyTerminal:
                 self._loop.remove_writer(self._master)
 
     def resize(self, cols: int, rows: int) -> None:
-        if not self.ended.is_set():
-            fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+        self._require_alive()
+        require_size(cols, rows)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+        self.record.resized(cols, rows)
 
     def input_mode(self) -> InputMode:
-        if self.ended.is_set():
-            return "line"
+        self._require_alive()
         local_modes: int = termios.tcgetattr(self._master)[3]
         return "line" if local_modes & termios.ICANON else "raw"
 
-    # The end --------------------------------------------------------------------------------------------------------
+    def _require_alive(self) -> None:
+        if self.record.ended.is_set():
+            raise SessionFailed(f"the terminal of session {self.record.session_id} has ended")
 
-    async def _reap(self) -> None:
-        """Waits for this one program, reads what it left behind, closes the PTY once."""
-        await self._exited()
-        _, status = os.waitpid(self.pid, 0)  # noqa: ASYNC222  it has ended: this returns at once
+    # The end ----------------------------------------------------------------------------------------------------------
+
+    def _on_exit(self, wait_status: int) -> None:
         self._reaped = True
-        code = os.waitstatus_to_exitcode(status)
+        self._ending = self._loop.create_task(self._end(os.waitstatus_to_exitcode(wait_status)))
+
+    async def _end(self, code: int) -> None:
+        """Reads what the program left behind, and closes the PTY once."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._at_end.wait(), DRAIN_SECONDS)
-        self._close()
-        self.exit = ExitStatus(code, None) if code >= 0 else ExitStatus(None, -code)
-        self.ended.set()
-        self._more.set()
-
-    async def _exited(self) -> None:
-        """Returns when the program can be waited for without blocking."""
-        if not hasattr(os, "pidfd_open"):
-            await asyncio.to_thread(os.waitid, os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-            return
-        handle = os.pidfd_open(self.pid)
-        gone = asyncio.Event()
-        self._loop.add_reader(handle, gone.set)
-        try:
-            await gone.wait()
-        finally:
-            self._loop.remove_reader(handle)
-            os.close(handle)
-
-    def _close(self) -> None:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._at_end.wait()
+        self.read(LAST_READ)
         self._loop.remove_reader(self._master)
         if self._writing:
             self._loop.remove_writer(self._master)
-            self._writing = False
         self._queue.clear()
         # The program is reaped: ptyprocess need not look for it, nor sleep.
         self._process.terminated = True
         self._process.delayafterclose = 0
         self._process.close()
+        self.record.end(ExitStatus(code, None) if code >= 0 else ExitStatus(None, -code))
 
     def signal(self, number: Signals) -> None:
         """Until it is reaped, the pid is nobody else's."""
         if not self._reaped:
-            os.kill(self.pid, number)
+            os.kill(self._process.pid, number)
 
     async def kill(self, grace_seconds: float) -> ExitStatus:
-        await end_tree(self.session_id, self.pid, grace_seconds)
-        await self.ended.wait()
-        assert self.exit is not None  # noqa: S101  set just before `ended`
-        return self.exit
+        """Goes on to its end also when whoever asked for it has left.
+
+        Raises:
+            SessionFailed: a process of it cannot be killed.
+        """
+        if self._killing is None or self._killing.done():
+            tree = end_tree(self.record.session_id, self._leader, grace_seconds)
+            self._killing = self._loop.create_task(tree)
+        await asyncio.shield(self._killing)
+        try:
+            async with asyncio.timeout(KILLED_SECONDS):
+                await self.record.ended.wait()
+        except TimeoutError:
+            raise SessionFailed(f"the program of session {self.record.session_id} cannot be killed") from None
+        return self.record.exit or ExitStatus(None, Signals.SIGKILL)
+
+
+def _longest_line(data: bytes) -> int:
+    return max(len(line) for line in data.replace(b"\r", b"\n").split(b"\n"))
