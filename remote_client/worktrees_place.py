@@ -284,6 +284,12 @@ def git_folder_of(worktree: Path) -> Path:
     return (worktree / (worktree / ".git").read_text().strip().removeprefix("gitdir: ")).absolute()
 
 
+def common_folder_of(worktree: Path) -> Path:
+    """Where git keeps what all worktrees of the repository share."""
+    own = git_folder_of(worktree)
+    return (own / (own / "commondir").read_text().strip()).resolve()
+
+
 def _age_seconds(path: Path) -> float | None:
     """None when it is not there."""
     try:
