@@ -5,7 +5,7 @@ import re
 
 from remote_client.agents.adapter import Evidence, TurnEnd
 from remote_client.agents.shell_stream import MARKER, Line, Sign
-from remote_client.terminals import ExitStatus
+from remote_client.terminals import UNSEEN_EXIT, ExitStatus
 from shared.ids import ByteOffset
 from shared.states import TurnOutcome
 
@@ -89,9 +89,13 @@ class ShellTurn:
         evidence: Evidence = {"kind": "exit", "offset": offset}
         if exit_status.signal is not None:
             evidence["signal"] = exit_status.signal
+        elif exit_status == UNSEEN_EXIT:
+            evidence["kind"] = "host_lost"
         else:
             evidence["status"] = exit_status.status
-        outcome = TurnOutcome.DONE if self._marker is not None else TurnOutcome.ERROR
+        outcome = TurnOutcome.LOST if exit_status == UNSEEN_EXIT else TurnOutcome.ERROR
+        if self._marker is not None:
+            outcome = TurnOutcome.DONE
         self._finish(outcome, evidence, offset, alive=False)
 
     def _finish(self, outcome: TurnOutcome, last: Evidence, end: ByteOffset, *, alive: bool = True) -> None:
