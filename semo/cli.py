@@ -8,10 +8,10 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -48,7 +48,10 @@ def up(
     data: Data = None,
     port: Annotated[int, typer.Option(min=0, max=65534, help="Of the office server; 0: a free one.")] = 8400,
     repo: Annotated[
-        Path | None, typer.Option(help="The repository that agents work in; default: a small new one.")
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="The repository that agents work in; default: a small new one."
+        ),
     ] = None,
 ) -> None:
     """Run a whole office here until Ctrl-C: embedded Supabase, office server and one client."""
@@ -58,7 +61,9 @@ def up(
 
 
 @app.command()
-def demo(agent: Annotated[str, typer.Option(help="Who does the work. `shell` costs nothing.")] = "shell") -> None:
+def demo(
+    agent: Annotated[Literal["shell"], typer.Option(help="Who does the work; it costs nothing.")] = "shell",
+) -> None:
     """Show a whole office at work in a throw-away folder, and leave nothing behind."""
     from semo.demo import demo as play_demo
 
@@ -113,10 +118,13 @@ def client_join(
 
     from semo.join import join_with_code
 
+    settings = _client_settings(state, None)
+
     async def join() -> None:
-        joined = await join_with_code(office_url, code, name, _client_settings(state, None).state)
+        joined = await join_with_code(office_url, code, name, settings.state)
         console.good(f"joined office {joined.offices[0].name!r} as client {joined.client_id}")
-        console.step("what may run here is decided by your policy file (docs/policy.md); begin with: semo client start")
+        console.step(f"what may run here stands in {settings.policy}, which you write (docs/policy.md)")
+        console.step("then: semo client start" + (f" --state {settings.state}" if state else ""))
 
     _run(join)
 
@@ -127,7 +135,11 @@ def client_start(
     policy: Annotated[Path | None, typer.Option(help="The policy file of this machine.")] = None,
 ) -> None:
     """Run the client in the foreground until Ctrl-C."""
+    from semo.join import require_fit
+
     settings = _client_settings(state, policy)
+    with _errors_in_words():
+        require_fit(settings.state, settings.policy)
     os.environ |= {"SEMO_CLIENT_STATE_DIR": str(settings.state), "SEMO_CLIENT_POLICY_FILE": str(settings.policy)}
     os.execv(sys.executable, [sys.executable, "-m", "remote_client"])  # noqa: S606 - becomes the client
 
@@ -203,7 +215,7 @@ async def _status(folder: DataFolder, *, as_json: bool) -> None:
             return
         clients = await api.get("/clients")
         console.good(f"the office is open at {found.office_url}")
-        for machine in clients:
+        for machine in clients["clients"]:
             console.step(f"{machine['name']}: {'online' if machine['online'] else 'offline'}")
 
 
@@ -217,16 +229,23 @@ def _run(action: Callable[[], Awaitable[Exit | None]]) -> None:
         return await task or Exit.DONE
 
     try:
-        code = asyncio.run(with_signals())
-    except SemoError as error:
-        console.bad(error)
-        code = error.exit_code
-    except EmbeddedError as error:
-        console.bad(SemoError(error.what, kept=error.kept, do=error.do))
-        code = Exit.NOT_DONE
+        with _errors_in_words():
+            code = asyncio.run(with_signals())
     except asyncio.CancelledError:
         code = Exit.INTERRUPTED
     raise SystemExit(int(code))
+
+
+@contextlib.contextmanager
+def _errors_in_words() -> Generator[None]:
+    try:
+        yield
+    except SemoError as error:
+        console.bad(error)
+        raise SystemExit(int(error.exit_code)) from None
+    except EmbeddedError as error:
+        console.bad(SemoError(error.what, kept=error.kept, do=error.do))
+        raise SystemExit(int(Exit.NOT_DONE)) from None
 
 
 def main() -> None:

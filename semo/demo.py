@@ -1,7 +1,6 @@
 """`semo demo`: a whole office in a throw-away folder, real work in real terminals, and the rows that it left."""
 
 import asyncio
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -58,17 +57,16 @@ async def demo(agent: str) -> None:
         SemoError: something did not go as it should; everything that was started is stopped first.
     """
     began = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="semo-demo-"))
+    folder = DataFolder(Path(tempfile.mkdtemp(prefix="semo-demo-")))
+    stack = Stack(Wishes(folder=folder, port=0, agent=agent), console.step)
     try:
-        wishes = Wishes(folder=DataFolder(folder), port=0, agent=agent)
-        async with Stack(wishes, console.step) as stack:
+        async with stack:
             console.good(f"the office is open at {stack.status.office_url}")
             async with OfficeApi.of(stack.status) as api:
                 summary = await _play(api, stack.status, agent)
             console.step("closing the office")
-        await stack.remove()
     finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await stack.remove()
     console.good("everything that was started has been stopped")
     console.machine({**summary, "elapsed_s": round(time.monotonic() - began, 1)})
 

@@ -59,10 +59,16 @@ class DataFolder:
         return self.path / f"{part}.log"
 
     def prepare(self) -> None:
-        """Makes the folder, or raises EmbeddedError when it is somebody else's."""
+        """Makes the folder.
+
+        Raises:
+            EmbeddedError: it is somebody else's.
+            SemoError: it cannot be made, or holds other things.
+        """
+        refuse_other_things(self.path, (self._mark.name,), "--data")
         private_folder(self.path)
+        self._mark.touch()
         private_folder(self.client)
-        self._status.unlink(missing_ok=True)
 
     def publish(self, status: Status) -> None:
         write_private(self._status, json.dumps({"pid": os.getpid(), **asdict(status)}).encode())
@@ -78,7 +84,7 @@ class DataFolder:
         """
         try:
             fields = json.loads(self._status.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             fields = None
         except PermissionError as error:
             raise SemoError(
@@ -93,8 +99,36 @@ class DataFolder:
         return Status(**fields)
 
     @property
+    def _mark(self) -> Path:
+        return self.path / ".semo-office"
+
+    @property
     def _status(self) -> Path:
         return self.path / "status.json"
+
+
+def refuse_other_things(folder: Path, ours: tuple[str, ...], option: str) -> None:
+    """Keeps us from making private, and from filling, a folder that is used for something else: nothing is changed.
+
+    Args:
+        ours: files that tell a folder of ours; an empty one will do as well.
+        option: with which another one can be named.
+
+    Raises:
+        SemoError: it holds other things, or cannot be a folder.
+    """
+    problem = ""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = {entry.name for entry in folder.iterdir()}
+    except OSError as error:
+        problem = f"{folder} cannot be used: {error.strerror}"
+    else:
+        if found and found.isdisjoint(ours):
+            problem = f"{folder} is used for something else"
+    if problem:
+        do = f"name a new or an empty folder with {option}"
+        raise SemoError(problem, kept="nothing was changed", do=do, exit_code=Exit.USAGE)
 
 
 def _alive(pid: int) -> bool:

@@ -1,15 +1,21 @@
-"""Lets a machine into an office: the one that `semo up` runs, without asking; any other, with a code from its admin."""
+"""Lets a machine into an office: the one that `semo up` runs, without asking; any other, with a code from its admin.
+
+What the client does once it is in, and what may run, is the business of `remote_client`.
+"""
 
 import socket
 from pathlib import Path
 
 from remote_client.credentials import Credentials, load, save
 from remote_client.enroll import join
-from semo.folder import DataFolder
+from remote_client.policy import load_policy
+from semo.folder import DataFolder, refuse_other_things
 from semo.office_api import OfficeApi
 from semo.office_setup import OfficeAccess
 from semo.problems import Exit, SemoError
 from shared.errors import BackendDown, NotFound, OfficeError
+
+OURS = ("credentials.json", "policy.toml", "journal.sqlite")
 
 
 async def join_with_code(office_url: str, code: str, name: str | None, state: Path) -> Credentials:
@@ -18,12 +24,26 @@ async def join_with_code(office_url: str, code: str, name: str | None, state: Pa
     Raises:
         SemoError: the code is bad, or the office does not answer (the code is still good then).
     """
+    refuse_other_things(state, OURS, "--state")
     try:
         return await join(office_url, code, name or socket.gethostname(), state)
     except BackendDown as error:
         raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.UNREACHABLE) from error
     except OfficeError as error:
         raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.REFUSED) from error
+
+
+def require_fit(state: Path, policy: Path) -> None:
+    """Looks whether a client can start at all.
+
+    Raises:
+        SemoError: this machine has not joined an office, or its policy is missing or wrong.
+    """
+    try:
+        load(state)
+        load_policy(policy)
+    except OfficeError as error:
+        raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.USAGE) from error
 
 
 async def ensure_joined(office_url: str, supabase_url: str, access: OfficeAccess, folder: DataFolder) -> str:

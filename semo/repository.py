@@ -6,7 +6,9 @@ from pathlib import Path
 
 import git
 
+from remote_client.policy import load_policy
 from semo.problems import Exit, SemoError
+from shared.errors import OfficeError
 
 _README = """# Demo project
 
@@ -42,6 +44,27 @@ def _ensure(path: Path) -> Path:
         raise SemoError(f"{path} has no commit yet, so there is nothing to branch from",
                         do="make a first commit there", exit_code=Exit.USAGE)  # fmt: skip
     return Path(repository.working_dir)
+
+
+def require_lent(policy: Path, repository: Path) -> None:
+    """Checks that the policy of a client, if it has one already, lends that repository.
+
+    Raises:
+        SemoError: it does not, or cannot be understood. It is its owner's, so nothing is changed in it.
+    """
+    if not policy.exists():
+        return
+    try:
+        lent = [entry.path for entry in load_policy(policy).repositories]
+    except OfficeError as error:
+        raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.USAGE) from error
+    if repository.resolve() not in lent:
+        raise SemoError(
+            f"the policy of this office's client does not lend {repository}",
+            kept="nothing was started",
+            do=f"name it in {policy} (docs/policy.md), or begin a new office with --data",
+            exit_code=Exit.USAGE,
+        )
 
 
 def write_policy(policy: Path, repository: Path, office: str, agent: str) -> None:

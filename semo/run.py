@@ -48,14 +48,14 @@ def _conclude(command: dict[str, Any]) -> None:
     result: dict[str, Any] = command.get("result") or {}
     if command["status"] == "completed":
         known_by = ", ".join(str(evidence.get("kind")) for evidence in result.get("evidence", []))
-        console.good(f"done in {result['duration_s']:.1f} s · known by: {known_by}")
+        console.good(f"done in {result['duration_s']:.2f} s · known by: {known_by}")
         for commit in result.get("commits", []):
             console.step(f"commit {commit}")
         for url in result.get("pull_requests", []):
             console.step(f"pull request {url}")
         return
     reason = command.get("error") or f"the command is {command['status']}"
-    console.bad(SemoError(reason, do=f"semo command show {command['id']}"))
+    console.bad(SemoError(f"not done: {reason}", do=f"all that is known: semo command show {command['id']}"))
 
 
 async def _stop(api: OfficeApi, command_id: str) -> None:

@@ -13,13 +13,14 @@ from typing import Any, Self
 
 from local_supabase.cluster import read_record, remove_cluster
 from local_supabase.database import Database
+from local_supabase.files import only_one
 from local_supabase.keys import Keys, load
 from semo.folder import DataFolder, Status
 from semo.join import ensure_joined
 from semo.office_setup import ensure_office
 from semo.problems import Exit, SemoError
 from semo.process import Part
-from semo.repository import ensure_repository, write_policy
+from semo.repository import ensure_repository, require_lent, write_policy
 
 Report = Callable[[str], None]
 
@@ -39,7 +40,6 @@ class Stack:
     """A running office: `async with Stack(wishes, report) as stack`. `stack.status` says where everything is."""
 
     status: Status
-    repository: Path
 
     def __init__(self, wishes: Wishes, report: Report) -> None:
         self._wishes = wishes
@@ -75,8 +75,12 @@ class Stack:
     async def _bring_up(self) -> None:
         folder = self._wishes.folder
         folder.prepare()
+        self._running.enter_context(only_one(folder.path))
+        folder.withdraw()  # what one that was killed left
         office_port, supabase_port = _ports(self._wishes.port)
-        self.repository = await ensure_repository(self._wishes.repository or folder.repository)
+        repository = await ensure_repository(self._wishes.repository or folder.repository)
+        if self._wishes.repository is not None:
+            require_lent(folder.policy, repository)
 
         self._report("starting PostgreSQL and the gateway in front of it")
         supabase_url = str((await self._start(_supabase(folder, supabase_port)))["supabase_url"])
@@ -87,7 +91,7 @@ class Stack:
         office_url = str((await self._start(_office(folder, office_port, supabase_url, keys)))["office_url"])
 
         self._report("starting the client of this machine")
-        write_policy(folder.policy, self.repository, access.office_name, self._wishes.agent)
+        write_policy(folder.policy, repository, access.office_name, self._wishes.agent)
         client_id = await ensure_joined(office_url, supabase_url, access, folder)
         await self._start(_client(folder, self._wishes.client_env))
 

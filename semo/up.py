@@ -1,5 +1,7 @@
 """`semo up`: a whole office in the foreground until Ctrl-C, with parts that die started again."""
 
+import asyncio
+import contextlib
 from pathlib import Path
 
 from semo import console
@@ -8,14 +10,14 @@ from semo.stack import Stack, Wishes
 
 
 async def serve_until_stopped(folder: DataFolder, port: int, repository: Path | None) -> None:
-    """Runs until cancelled, then stops everything in order."""
+    """Runs until cancelled, which is how it is meant to end, then stops everything in order."""
     async with Stack(Wishes(folder=folder, port=port, repository=repository), console.step) as stack:
         console.good(f"the office is open at {stack.status.office_url}")
-        console.step(f"data and logs are in {folder.path}; agents work in {stack.repository}")
+        console.step(f"data and logs are in {folder.path}")
+        console.step(f"where agents may work, and what may run, stands in {folder.policy}")
         console.step("try: semo run \"echo hello; echo '[SEMO:DONE]'\" --role BE")
         console.step("Ctrl-C closes it; everything is kept")
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await stack.keep_running()
-        finally:
-            console.step("closing the office")
+        console.step("closing the office")
     console.good("closed")

@@ -52,3 +52,14 @@ def test_a_withdrawn_status_is_gone(folder: DataFolder):
     folder.withdraw()
     with pytest.raises(SemoError):
         folder.read_status()
+
+
+def test_it_can_be_prepared_again(folder: DataFolder):
+    folder.prepare()
+
+
+def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path):
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(SemoError, match="used for something else") as caught:
+        DataFolder(tmp_path).prepare()
+    assert caught.value.exit_code is Exit.USAGE
