@@ -6,6 +6,7 @@ create table remote_clients (
   name          text not null check (name ~ '\S' and length(name) <= 100),
   capabilities  jsonb not null default '{}',  -- {"agents":{"shell":"5.2"},"default_agent":"shell","mcp":[…],"repository":…}
   capacity      integer not null default 6 check (capacity between 0 and 100),  -- sessions in use at once
+  holding_back  jsonb,                        -- why it makes no new sessions now: {"reason":"low_memory",…}; null: it does
   epoch         bigint not null default 0,    -- rises with every start of the client; older ones are fenced out
   version       text,
   created_at    timestamptz not null default now(),
@@ -71,19 +72,26 @@ begin
   return v_client;
 end $$;
 
--- What an office wants of one of its clients. Warm roles are dealt out over the clients that are online.
+-- Warm roles are dealt out over the clients of an office that are online, the one that asks among them. One that is no
+-- longer heard of gives its part to the others within 30 seconds and a heartbeat.
+create function semo.dealt_roles(p_client uuid, p_office uuid)
+returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  with online as (
+    select c.id, row_number() over (order by c.created_at, c.id) - 1 as place, count(*) over () as total
+    from client_offices co join remote_clients c on c.id = co.client_id
+    where co.office_id = p_office and (semo.is_online(c) or c.id = p_client) and c.capacity > 0)
+  select coalesce(jsonb_agg(w.role order by w.n), '[]')
+  from offices o cross join unnest(o.warm_roles) with ordinality as w(role, n)
+  join online on online.id = p_client and (w.n - 1) % online.total = online.place
+  where o.id = p_office
+$$;
+
+-- What an office wants of one of its clients.
 create function semo.office_terms(p_client uuid)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object(
            'office_id', o.id, 'name', o.name, 'session_limit', o.session_limit, 'idle_seconds', o.idle_seconds,
-           'warm_roles', (
-             with online as (
-               select c.id, row_number() over (order by c.created_at, c.id) - 1 as place, count(*) over () as total
-               from client_offices co join remote_clients c on c.id = co.client_id
-               where co.office_id = o.id and (semo.is_online(c) or c.id = p_client) and c.capacity > 0)
-             select coalesce(jsonb_agg(w.role order by w.n), '[]') from unnest(o.warm_roles) with ordinality as w(role, n)
-             join online on online.id = p_client and (w.n - 1) % online.total = online.place)
-         ) order by o.name), '[]')
+           'warm_roles', semo.dealt_roles(p_client, o.id)) order by o.name), '[]')
   from client_offices mine join offices o on o.id = mine.office_id where mine.client_id = p_client
 $$;
 

@@ -6,12 +6,12 @@ create type command_type as enum (
 
 create type command_status as enum (
   'pending',     -- inserted; nobody has taken it          → processing, expired, cancelled
-  'processing',  -- one client holds it until lease_until  → completed, failed, lost, pending (rescued or given back, attempt + 1)
+  'processing',  -- one client holds it until lease_until  → completed, failed, lost, pending (rescued, given back or tried again, attempt + 1)
   'completed',   -- result row exists, success             final
   'failed',      -- result row exists, error_code          final
   'lost',        -- result row exists; the owner vanished at an ambiguous moment, a person or a policy decides  final
-  'expired',     -- its deadline passed before anyone took it                                                   final
-  'cancelled'    -- withdrawn before anyone took it                                                             final
+  'expired',     -- its deadline passed while nobody held it                                                    final
+  'cancelled'    -- withdrawn while nobody held it                                                              final
 );
 
 create table agent_commands (
@@ -24,7 +24,9 @@ create table agent_commands (
   payload         jsonb not null default '{}',
   status          command_status not null default 'pending',
   priority        integer not null default 0 check (priority between -100 and 100),  -- higher goes first
-  attempt         integer not null default 1,
+  attempt         integer not null default 1,  -- rises with every offer, whether the one before was tried or only given back
+  max_attempts    integer not null default 1,  -- how often it may be tried: 2 or 3 lets a prompt be typed again that timed out or whose agent died
+  not_before      timestamptz,                 -- the pause before another try
   claimed_by      uuid references remote_clients,
   claim_epoch     bigint,
   lease_until     timestamptz,
@@ -36,7 +38,8 @@ create table agent_commands (
   typed_at        timestamptz,
   confirmed_at    timestamptz,
   finished_at     timestamptz,
-  unique (office_id, idempotency_key)
+  unique (office_id, idempotency_key),
+  check (max_attempts between 1 and 3)
 );
 create index agent_commands_waiting    on agent_commands (office_id, priority desc, seq) where status = 'pending';
 create index agent_commands_leased     on agent_commands (lease_until) where status = 'processing';
@@ -185,7 +188,7 @@ revoke all on agent_commands, agent_command_results from anon, authenticated, se
 revoke all on sequence agent_commands_seq_seq from anon, authenticated, service_role;
 grant select on agent_commands, agent_command_results to authenticated, service_role;
 grant select on semo.payload_fields to authenticated, service_role;
-grant insert (office_id, client_id, session_id, command_type, payload, priority, deadline, idempotency_key) on agent_commands to authenticated;
+grant insert (office_id, client_id, session_id, command_type, payload, priority, deadline, idempotency_key, max_attempts) on agent_commands to authenticated;
 grant insert on agent_commands to service_role;
 grant delete on agent_commands to service_role;
 

@@ -24,6 +24,7 @@ create table agent_sessions (
   pool             session_pool not null default 'cold',
   status           session_status not null default 'creating',
   acquired_by      uuid references agent_commands on delete set null,  -- null: idle in its pool
+  held_since       timestamptz not null default now(),                 -- since when it is in these hands, or idle
   task             text,
   worktree_path    text,
   branch           text,
@@ -42,6 +43,14 @@ create index agent_sessions_held   on agent_sessions (acquired_by) where acquire
 create index agent_sessions_alive  on agent_sessions (client_id) where ended_at is null;
 
 alter table agent_commands add foreign key (session_id) references agent_sessions on delete set null;
+
+create function semo.session_changes_hands() returns trigger language plpgsql as $$
+begin
+  new.held_since := now();
+  return new;
+end $$;
+create trigger session_changes_hands before update of acquired_by on agent_sessions
+  for each row when (new.acquired_by is distinct from old.acquired_by) execute function semo.session_changes_hands();
 
 create table session_turns (
   id            uuid primary key,

@@ -3,6 +3,7 @@
 
 -- Raises the epoch, so that an older process of the same client is fenced out from here on.
 -- Draws: (every session no longer alive on the machine) → terminated. Commands the process still accounts for are taken over.
+-- Draws, of role_circuits: open → (no row).
 -- p_live_sessions: ids. p_held: [{"command_id","attempt"}]. Returns {"epoch","offices":[terms],"held":[{"command_id","attempt"}]}.
 create function register_client(p_client uuid, p_capabilities jsonb, p_capacity integer, p_version text,
                                 p_live_sessions uuid[] default '{}', p_held jsonb default '[]')
@@ -15,8 +16,9 @@ begin
   v_client := semo.own_client(p_client, v_client.epoch);
   update remote_clients
   set epoch = epoch + 1, capabilities = p_capabilities, capacity = p_capacity, version = p_version,
-      registered_at = now(), last_seen_at = now()
+      holding_back = null, registered_at = now(), last_seen_at = now()
   where id = p_client returning * into v_client;
+  delete from role_circuits where client_id = p_client;
 
   with taken_over as (
     update agent_commands c set claim_epoch = v_client.epoch, lease_until = greatest(c.lease_until, now() + interval '30 seconds')
@@ -43,13 +45,17 @@ begin
   return jsonb_build_object('offices', semo.office_terms(p_client));
 end $$;
 
--- Draws: pending → processing. In order per session and lane; within the places of the client and of the office.
-create function claim_commands(p_client uuid, p_epoch bigint, p_limit integer default 10, p_lease_seconds integer default 30)
+-- Draws: pending → processing. In order per session and lane; within the places of the client and of the office; nothing that needs a
+-- new session while the circuit of its role is open here. p_holding_back: why the client makes no new sessions at all, for people
+-- {"reason":"low_memory",…}; null: it does.
+create function claim_commands(p_client uuid, p_epoch bigint, p_limit integer default 10, p_lease_seconds integer default 30,
+                               p_holding_back jsonb default null)
 returns setof agent_commands language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_client remote_clients;
   v_command agent_commands;
   v_needs_place boolean;
+  v_is_hindered boolean;
   v_places bigint;
   v_offices uuid[];
   v_free jsonb;  -- office → places that it has left
@@ -57,6 +63,10 @@ declare
 begin
   perform 1 from remote_clients where id = p_client for no key update;  -- one claim of a client at a time
   v_client := semo.own_client(p_client, p_epoch);
+  if v_client.holding_back is distinct from p_holding_back then
+    update remote_clients set holding_back = p_holding_back where id = p_client returning * into v_client;
+  end if;
+  v_is_hindered := p_holding_back is not null or exists (select 1 from role_circuits where client_id = p_client);
   v_places := v_client.capacity - semo.places_taken(p_client);
   -- Clients take turns over the places of an office, so that together they stay within its limit;
   -- in the order of the ids, so that clients of several offices never wait for each other in a circle.
@@ -75,8 +85,10 @@ begin
       and c.office_id in (select office_id from client_offices where client_id = p_client)
       and (c.client_id is null or c.client_id = p_client)
       and (c.deadline is null or c.deadline > now())
+      and (c.not_before is null or c.not_before <= now())
       and (not semo.needs_place(c.command_type, c.session_id)
-           or (v_places > 0 and semo.is_capable(v_client, c.payload)))
+           or (v_places > 0 and semo.is_capable(v_client, c.payload)
+               and (not v_is_hindered or semo.no_session_because(v_client, c.office_id, c.payload) is null)))
       and not exists (
         select 1 from agent_commands e
         where e.session_id = c.session_id and (e.status = 'processing' or (e.status = 'pending' and e.seq < c.seq))
@@ -132,12 +144,19 @@ begin
     returning c.id, c.attempt;
 end $$;
 
+-- The one result row of an attempt that is over.
+create function semo.keep_result(p_command agent_commands, p_success boolean, p_result jsonb, p_error_code text, p_error text)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  insert into agent_command_results (command_id, attempt, office_id, client_id, success, result, error_code, error)
+  values (p_command.id, p_command.attempt, p_command.office_id, p_command.claimed_by, p_success, p_result, p_error_code, p_error);
+end $$;
+
 -- Draws: processing → completed, processing → failed, processing → lost. Writes the attempt's one result row with it.
 create function semo.finish(p_command agent_commands, p_status command_status, p_result jsonb, p_error_code text, p_error text)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  insert into agent_command_results (command_id, attempt, office_id, client_id, success, result, error_code, error)
-  values (p_command.id, p_command.attempt, p_command.office_id, p_command.claimed_by, p_status = 'completed', p_result, p_error_code, p_error);
+  perform semo.keep_result(p_command, p_status = 'completed', p_result, p_error_code, p_error);
   update agent_commands
   set status = p_status, finished_at = now(), lease_until = null, typed_at = p_command.typed_at, confirmed_at = p_command.confirmed_at
   where id = p_command.id;
@@ -160,7 +179,21 @@ returns void language sql security definer set search_path = public, pg_temp as 
     where t.command_id = excluded.command_id
 $$;
 
+-- When a command whose try failed is to be tried again: 2 s after the first one, then twice as long; null: it is not.
+-- p_retry: what went wrong with the try, which also bounds the number of tries: 'timeout' (2), 'died' and 'not_made' (3).
+-- Whoever asked for the prompt must have allowed more than one.
+create function semo.next_try(p_command agent_commands, p_retry text)
+returns timestamptz language plpgsql stable set search_path = public, pg_temp as $$
+declare
+  v_tries bigint := 1 + (select count(*) from agent_command_results where command_id = p_command.id);
+  v_most integer := least(p_command.max_attempts, case p_retry when 'timeout' then 2 when 'died' then 3 when 'not_made' then 3 else 1 end);
+  v_next timestamptz := now() + interval '2 seconds' * power(2, v_tries - 1);
+begin
+  return case when v_tries < v_most and (p_command.deadline is null or p_command.deadline > v_next) then v_next end;
+end $$;
+
 -- Draws: processing → completed, processing → failed. Result, status, turn and session in one transaction.
+-- Draws: processing → pending (attempt + 1), when the try failed in a way that p_retry names and may be followed by another.
 -- p_session_status: what the session is now, when the command moved it. p_typed_at, p_confirmed_at, p_output: what
 -- record_progress and append_output have not told yet, so that whoever sees the result finds its output there too.
 -- Returns false when this very result is already there (its acknowledgement was lost), true otherwise; the output that comes
@@ -169,11 +202,12 @@ create function complete_command(p_client uuid, p_epoch bigint, p_command uuid, 
                                  p_result jsonb default null, p_error_code text default null, p_error text default null,
                                  p_session_status session_status default null,
                                  p_typed_at timestamptz default null, p_confirmed_at timestamptz default null,
-                                 p_output jsonb default '[]')
+                                 p_output jsonb default '[]', p_retry text default null)
 returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_command agent_commands;
   v_error_code text := case when not p_success then coalesce(p_error_code, 'failed') end;
+  v_next_try timestamptz;
 begin
   perform semo.own_client(p_client, p_epoch);
   if exists (select 1 from agent_command_results r where r.command_id = p_command and r.attempt = p_attempt
@@ -193,7 +227,13 @@ begin
   if p_session_status is not null then
     perform semo.move_session(p_client, coalesce((p_result ->> 'session_id')::uuid, v_command.session_id), p_session_status);
   end if;
-  perform semo.finish(v_command, case when p_success then 'completed' else 'failed' end::command_status, p_result, v_error_code, p_error);
+  v_next_try := case when not p_success and p_retry is not null then semo.next_try(v_command, p_retry) end;
+  if v_next_try is not null then
+    perform semo.keep_result(v_command, false, p_result, v_error_code, p_error);
+    perform semo.reopen(v_command, v_next_try);
+  else
+    perform semo.finish(v_command, case when p_success then 'completed' else 'failed' end::command_status, p_result, v_error_code, p_error);
+  end if;
   return true;
 end $$;
 
@@ -217,12 +257,13 @@ begin
 end $$;
 
 -- Draws: processing → pending (attempt + 1). A session that was taken for it goes back to its pool.
-create function semo.reopen(p_command agent_commands)
+create function semo.reopen(p_command agent_commands, p_not_before timestamptz default null)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   update agent_sessions set acquired_by = null where acquired_by = p_command.id and ended_at is null;
   update agent_commands
   set status = 'pending', attempt = attempt + 1, claimed_by = null, claim_epoch = null, lease_until = null, claimed_at = null,
+      typed_at = null, confirmed_at = null, not_before = p_not_before,
       session_id = case when semo.needs_place(p_command.command_type, null) and p_command.payload ? 'role' then null else session_id end
   where id = p_command.id;
 end $$;

@@ -6,12 +6,14 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from local_supabase.database import Database
+from tests.integration.database.crowd import Crowd
 from tests.integration.database.world import World, connect
 from tests.support.embedded import EmbeddedPostgres, running_postgres
 
@@ -48,3 +50,9 @@ async def world(shared_database: Database) -> AsyncIterator[World]:
 async def database(postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
     async with postgres.fresh_database() as database:
         yield database
+
+
+@pytest.fixture
+async def crowd(database: Database) -> AsyncIterator[Crowd]:
+    async with AsyncExitStack() as connections:
+        yield Crowd(database, connections, World(await connections.enter_async_context(connect(database))))

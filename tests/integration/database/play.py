@@ -46,6 +46,7 @@ class Scene:
 Action = Callable[[Scene], Awaitable[object]]
 FREE: dict[str, Action] = {
     "prompt a role": lambda s: s.play.world.prompt(s.play.office),
+    "prompt a role, thrice at most": lambda s: s.play.world.prompt(s.play.office, max_attempts=3),
     "urgent": lambda s: s.play.world.prompt(s.play.office, priority=9),
     "create": lambda s: s.play.world.command(s.play.office, "create_session", {"role": "BE"}),
     "claim": lambda s: s.play.claim(s.play.first),
@@ -53,12 +54,17 @@ FREE: dict[str, Action] = {
     "rescue": lambda s: s.play.world.service.call("rescue_commands"),
     "expire": lambda s: s.play.world.service.call("expire_commands"),
     "restart": lambda s: s.restart(held=[]),
+    "open a circuit": lambda s: s.play.first.open_circuit(s.play.office),
+    "close a circuit": lambda s: s.play.first.close_circuit(s.play.office),
     "revoke the other": lambda s: s.play.world.service.call("revoke_client", p_client=s.play.second.id),
 }
 ON_A_COMMAND: dict[str, Action] = {
     "open": lambda s: s.owner.open_session(s.play.office, s.held),
     "complete": lambda s: s.owner.complete(s.held),
     "fail": lambda s: s.owner.complete(s.held, success=False, p_error_code="no_such_thing", p_error="it broke"),
+    "the agent dies": lambda s: s.owner.fail(s.held, "died"),
+    "time runs out": lambda s: s.owner.fail(s.held, "timeout"),
+    "the pause ends": lambda s: s.pass_time("not_before"),
     "report lost": lambda s: s.owner.report_lost(s.held),
     "give back": lambda s: s.owner.give_back(s.held),
     "renew": lambda s: s.owner.renew(s.held),

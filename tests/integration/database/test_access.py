@@ -5,10 +5,10 @@ import pytest
 from tests.integration.database.world import World
 
 FOR_SIGNED_IN_CALLERS = {
-    "cancel_command", "command_waiting_reason", "get_persona",
+    "cancel_command", "command_waiting_reason", "pool_state", "get_persona",
     "register_client", "heartbeat", "claim_commands", "renew_leases", "complete_command", "report_lost",
     "give_back_command", "open_session", "update_session", "acquire_session", "release_session",
-    "record_progress", "append_output", "record_events",
+    "record_progress", "append_output", "record_events", "open_circuit", "close_circuit",
 }  # fmt: skip
 FOR_THE_SERVICE_ALONE = {
     "check_enrollment", "redeem_enrollment", "revoke_client", "expire_commands", "rescue_commands", "prune_output",
@@ -32,7 +32,8 @@ OUR_TABLES = """
 READABLE_BY_SIGNED_IN_CALLERS = {
     "public.offices", "public.office_members", "public.agent_personas", "public.remote_clients",
     "public.client_offices", "public.agent_commands", "public.agent_command_results", "public.agent_sessions",
-    "public.session_turns", "public.session_events", "public.session_output", "semo.payload_fields",
+    "public.session_turns", "public.session_events", "public.session_output", "public.role_circuits",
+    "semo.payload_fields",
 }  # fmt: skip
 
 
@@ -128,6 +129,7 @@ async def test_nobody_but_our_functions_moves_a_command_a_session_or_a_result(wo
             "public.agent_sessions",
             "public.session_turns",
             "public.session_output",
+            "public.role_circuits",
         }
         assert not writable & moved, privilege
     assert "public.agent_commands" not in await tables_of(world, "service_role", "update")

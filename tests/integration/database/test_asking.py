@@ -9,6 +9,7 @@ from tests.integration.database.world import Client, Row, World, refused
 FORGED: Row = {
     "status": "completed", "attempt": 9, "claim_epoch": 4, "lease_until": "2100-01-01", "created_at": "2000-01-01",
     "claimed_at": "2000-01-01", "typed_at": "2000-01-01", "confirmed_at": "2000-01-01", "finished_at": "2000-01-01",
+    "not_before": "2100-01-01",
 }  # fmt: skip
 
 

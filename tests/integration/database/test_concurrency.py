@@ -4,48 +4,16 @@ import asyncio
 import random
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
 import psycopg
-import pytest
 
-from local_supabase.database import Database
-from tests.integration.database.world import Caller, Client, Row, World, connect, refused
-
-
-@pytest.fixture
-async def crowd(database: Database) -> AsyncIterator["Crowd"]:
-    async with AsyncExitStack() as connections:
-        yield Crowd(database, connections, World(await connections.enter_async_context(connect(database))))
-
-
-class Crowd:
-    """A database of its own, in which each client speaks over its own connection and commits what it does."""
-
-    def __init__(self, database: Database, connections: AsyncExitStack, world: World) -> None:
-        self.database, self.connections, self.world = database, connections, world
-
-    async def client(self, *offices: UUID, capacity: int = 100) -> Client:
-        return await self.at_its_own_connection(await self.world.client(*offices, capacity=capacity))
-
-    async def at_its_own_connection(self, client: Client) -> Client:
-        connection = await self.connections.enter_async_context(connect(self.database))
-        caller = Caller(connection, client.caller.role, client.caller.user)
-        return Client(caller, client.id, client.agents, client.capacity, client.epoch)
-
-    async def service(self) -> Caller:
-        return Caller(await self.connections.enter_async_context(connect(self.database)), "service_role")
+from tests.integration.database.crowd import Crowd, begun, blocked, statuses
+from tests.integration.database.world import Caller, Client, Row, refused
 
 
 def dice_of(seed: int) -> random.Random:
     return random.Random(seed)  # noqa: S311  repeatable, not secret
-
-
-async def statuses(world: World) -> Counter[str]:
-    rows = await world.owner.ask("select status::text from agent_commands")
-    return Counter(row["status"] for row in rows)
 
 
 async def test_two_clients_that_claim_at_once_take_each_command_once(crowd: Crowd) -> None:
@@ -128,22 +96,6 @@ async def test_a_code_that_two_machines_spend_at_once_lets_one_in(crowd: Crowd) 
 
     assert sorted(await asyncio.gather(*map(redeem, users))) == [False, False, False, True]
     assert await crowd.world.owner.value("select count(*) from remote_clients") == 1
-
-
-@asynccontextmanager
-async def begun(client: Client) -> AsyncGenerator[None]:
-    """What the client does inside is not committed before the end."""
-    async with client.caller.connection.transaction():
-        yield
-
-
-async def blocked(world: World, client: Client) -> None:
-    """Waits until the client's connection waits for a lock."""
-    pid = client.caller.connection.info.backend_pid
-    async with asyncio.timeout(10):
-        # PostgreSQL tells nobody when somebody begins to wait.
-        while not await world.owner.value("select cardinality(pg_blocking_pids(%s)) from pg_sleep(0.005)", pid):
-            pass
 
 
 async def test_a_write_that_an_older_process_has_begun_comes_wholly_before_the_newer_one(crowd: Crowd) -> None:

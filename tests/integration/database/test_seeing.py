@@ -11,11 +11,12 @@ from tests.integration.database.world import Caller, Client, World, refused
 TABLES = [
     "offices", "office_members", "agent_personas", "api_tokens", "remote_clients", "client_offices", "enrollments",
     "agent_commands", "agent_command_results", "agent_sessions", "session_turns", "session_events", "session_output",
+    "role_circuits",
 ]  # fmt: skip
 NOT_FOR_PEOPLE = {"api_tokens", "enrollments"}
 FOR_ANOTHER_MACHINE_OF_THE_OFFICE = {"offices", "agent_personas", "client_offices", "agent_commands"}
 FOR_THE_OWN_MACHINE = FOR_ANOTHER_MACHINE_OF_THE_OFFICE | {
-    "remote_clients", "agent_sessions", "session_turns", "session_output",
+    "remote_clients", "agent_sessions", "session_turns", "session_output", "role_circuits",
 }  # fmt: skip
 
 
@@ -47,6 +48,7 @@ async def full(world: World) -> FullOffice:
         "record_events", p_events=[{"office_id": str(office), "session_id": str(session), "kind": "note"}]
     )
     await client.complete(command)
+    await client.open_circuit(office)
     callers = {role: await world.member(office, role) for role in ("viewer", "operator", "admin")}
     callers |= {
         "member of another office": await world.member(other, "admin"),
@@ -116,7 +118,8 @@ async def test_a_revoked_machine_sees_nothing_but_itself(full: FullOffice, world
 
 
 # A column that an update can name.
-TIMES = {"session_events": "at", "session_turns": "started_at", "session_output": "at", "client_offices": "joined_at"}
+TIMES = {"session_events": "at", "session_turns": "started_at", "session_output": "at", "client_offices": "joined_at",
+         "role_circuits": "opened_at"}  # fmt: skip
 
 
 async def test_anon_sees_and_writes_nothing(full: FullOffice) -> None:
@@ -137,7 +140,14 @@ async def test_signed_in_callers_write_no_row_by_hand(full: FullOffice, caller: 
 
 
 async def test_not_even_the_service_writes_what_only_owners_report(full: FullOffice) -> None:
-    for table in ("agent_command_results", "agent_sessions", "session_turns", "session_output", "session_events"):
+    for table in (
+        "agent_command_results",
+        "agent_sessions",
+        "session_turns",
+        "session_output",
+        "session_events",
+        "role_circuits",
+    ):
         for query in writes(table):
             with refused("42501", "permission denied"):
                 await full.callers["service"].ask(query)

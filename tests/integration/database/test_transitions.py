@@ -73,7 +73,16 @@ def test_every_function_that_moves_a_row_names_the_arrow_it_draws() -> None:
     assert [name for name, comment in moving.items() if "Draws" not in comment] == []
 
 
-LIKELY = ["prompt a role", "create", "claim", "open", "complete", "rescue"]
+LIKELY = [
+    "prompt a role",
+    "prompt a role, thrice at most",
+    "create",
+    "claim",
+    "open",
+    "complete",
+    "the agent dies",
+    "rescue",
+]
 PLAYS = st.lists(
     st.tuples(st.sampled_from(LIKELY) | st.sampled_from(sorted(ACTIONS)), st.integers(0, 5), st.integers(0, 20)),
     min_size=8, max_size=40,
@@ -108,21 +117,25 @@ async def check_arrows(world: World) -> None:
 
 
 async def check_results(world: World, office: uuid.UUID) -> None:
-    """One result for each command that finished, for its last attempt; none for any other."""
+    """One result for each attempt that was tried, also for the last one of a command that finished."""
     rows = await world.owner.ask(
-        """select c.status::text, c.attempt, c.finished_at,
-                  array_agg(r.attempt) filter (where r.attempt is not null) as results,
-                  bool_and(r.success) as success
-           from agent_commands c left join agent_command_results r on r.command_id = c.id
-           where c.office_id = %s group by c.id""",
+        """select c.status::text, c.attempt, c.finished_at, c.max_attempts,
+                  array(select r.attempt from agent_command_results r where r.command_id = c.id order by 1) as results,
+                  array(select r.success from agent_command_results r where r.command_id = c.id order by r.attempt)
+                    as successes
+           from agent_commands c where c.office_id = %s""",
         office,
     )
     for row in rows:
         finished = row["status"] in ("completed", "failed", "lost")
-        assert row["results"] == ([row["attempt"]] if finished else None), row
+        assert len(row["results"]) <= row["max_attempts"], row
+        assert (row["attempt"] in row["results"]) == finished, row
+        assert all(attempt <= row["attempt"] for attempt in row["results"]), row
         assert (row["finished_at"] is not None) == (not COMMANDS[row["status"]]), row
+        expected = [False] * len(row["results"])
         if finished:
-            assert row["success"] == (row["status"] == "completed"), row
+            expected[-1] = row["status"] == "completed"
+        assert row["successes"] == expected, row
 
 
 async def test_the_game_above_draws_every_arrow_of_commands(world: World) -> None:

@@ -123,10 +123,9 @@ class Client:
         """The process that runs now, as it will be when a newer one has registered."""
         return Client(self.caller, self.id, self.agents, self.capacity, self.epoch)
 
-    async def claim(self, limit: int = 10, lease_seconds: int = 30) -> list[Row]:
-        return await self.caller.call_rows(
-            "claim_commands", p_client=self.id, p_epoch=self.epoch, p_limit=limit, p_lease_seconds=lease_seconds
-        )
+    async def claim(self, limit: int = 10, lease_seconds: int = 30, **more: object) -> list[Row]:
+        how = {"p_limit": limit, "p_lease_seconds": lease_seconds, **more}
+        return await self.caller.call_rows("claim_commands", p_client=self.id, p_epoch=self.epoch, **how)
 
     async def complete(self, command: Row, *, success: bool = True, **more: object) -> bool:
         return await self.call("complete_command", **_attempt_of(command), p_success=success, **more)
@@ -156,6 +155,17 @@ class Client:
 
     async def acquire(self, session: UUID, command: Row) -> None:
         await self.call("acquire_session", p_session=session, **_attempt_of(command))
+
+    async def fail(self, command: Row, retry: str | None = None, **more: object) -> bool:
+        """Ends an attempt; with `retry`, in a way that may be followed by another."""
+        return await self.complete(command, success=False, p_error_code="turn_error", p_retry=retry, **more)
+
+    async def open_circuit(self, office: UUID, role: str = "BE", **more: object) -> None:
+        told = {"p_failures": 3, "p_open_seconds": 60, "p_error_code": "session_failed", "p_error": "no prompt"}
+        await self.call("open_circuit", p_office=office, p_role=role, **(told | more))
+
+    async def close_circuit(self, office: UUID, role: str = "BE") -> None:
+        await self.call("close_circuit", p_office=office, p_role=role)
 
     async def typed(self, command: Row, session: UUID, turn: UUID | None = None) -> int:
         step = {
@@ -238,6 +248,11 @@ class World:
     async def lease_runs_out(self, command: Row) -> None:
         await self.owner.ask(
             "update agent_commands set lease_until = now() - interval '1 second' where id = %s", command["id"]
+        )
+
+    async def the_pause_ends(self, command: Row) -> None:
+        await self.owner.ask(
+            "update agent_commands set not_before = now() - interval '1 ms' where id = %s", command["id"]
         )
 
     async def goes_offline(self, client: Client) -> None:
