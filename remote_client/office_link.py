@@ -58,6 +58,12 @@ class Persona:
     version: int
     rendered: str | None
     rendered_version: int | None
+    scope_patterns: tuple[str, ...] = ()
+
+    @property
+    def shown_version(self) -> int:
+        """The version that `rendered` shows."""
+        return self.rendered_version or self.version
 
 
 @dataclass(frozen=True)
@@ -222,7 +228,8 @@ class OfficeLink:
         if not rows:
             return None
         row = rows[0]
-        return Persona(row["role"], row["version"], row["rendered"], row["rendered_version"])
+        scope = tuple(row["scope_patterns"])
+        return Persona(row["role"], row["version"], row["rendered"], row["rendered_version"], scope)
 
 
 def _holds(rows: list[dict[str, Any]]) -> frozenset[tuple[CommandId, Attempt]]:

@@ -52,6 +52,8 @@ def is_worn(worktree: Path, rendered: str) -> bool:
 
 def _inject(worktree: Path, rendered: str) -> None:
     path = worktree / FILE
+    if not (worktree / ".git").is_file():
+        raise SessionFailed(f"{worktree} is no worktree any more")
     _check_is_a_file(path)
     here, own = Git(worktree), git_folder_of(worktree)
     entry = here("ls-files", "--stage", "-t", "--", str(FILE))

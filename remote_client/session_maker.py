@@ -13,24 +13,22 @@ from uuid import uuid4
 
 import structlog
 
-from remote_client import persona
 from remote_client.agents.adapter import AgentAdapter, Wish
 from remote_client.commands import Hold
 from remote_client.office_link import OfficeLink, OfficeTerms, OpenedSession
+from remote_client.persona_worn import WornPersona
 from remote_client.policy import Policy
 from remote_client.sessions import Session, SessionRequest
 from remote_client.terminals import FIRST_BYTE, UNSEEN_EXIT, HookEvent, Terminals, TerminalSpec
 from remote_client.uplink import Uplink
 from remote_client.worktrees import Worktrees
-from shared.errors import NotFound, OfficeError, PersonaNotRendered, PolicyForbids, SessionFailed, Unavailable
+from shared.errors import NotFound, OfficeError, PolicyForbids, SessionFailed, Unavailable
 from shared.ids import ByteOffset, OfficeId, SessionId
 from shared.states import SessionStatus
 
 log = structlog.get_logger(__name__)
 
 READY_SECONDS = 15.0
-PERSONA_SECONDS = 15.0
-PERSONA_PAUSE_SECONDS = 0.5
 KILL_GRACE_SECONDS = 1.0
 
 
@@ -87,7 +85,8 @@ class SessionMaker:
             await self._tell_failure(session_id, error.detail)
             raise
         session = Session(
-            session_id, request, agent, adapter, worktrees, worktree, request.cols, request.rows,
+            session_id, request, agent, adapter, worktrees, worktree,
+            WornPersona(self._link, session_id, request.office_id, request.role), request.cols, request.rows,
             held_by=command.command_id if command else None,
         )  # fmt: skip
         try:
@@ -115,6 +114,7 @@ class SessionMaker:
         await self._link.update_session(session.session_id, SessionStatus.CREATING)
         end = await self._stop_terminal(session)
         try:
+            await session.persona.take_off(session.worktree.path)
             keep = session.worktree.is_pooled and await session.worktrees.is_untouched(session.worktree)
             if keep:
                 await session.worktrees.freshen(session.worktree)
@@ -131,11 +131,11 @@ class SessionMaker:
     async def end(self, session: Session, reason: str) -> None:
         """Ends every process of it. Its output, its branch and its worktree stay."""
         await self._stop_terminal(session)
-        await session.worktrees.give_back(session.worktree)
+        await self._leave_worktree(session)
         await self._tell_end(session, reason)
 
     async def _start(self, session: Session, offset: ByteOffset) -> None:
-        version = await self._inject_persona(session)
+        version = await session.persona.put_on(session.worktree.path)
         launch = session.adapter.launch(
             Wish(
                 session.session_id, session.worktree.path, self._state_of(session),
@@ -155,7 +155,6 @@ class SessionMaker:
             session.session_id, SessionStatus.READY, pid=info.pid, worktree_path=str(session.worktree.path),
             branch=session.worktree.branch, task=session.worktree.task, persona_version=version,
         )  # fmt: skip
-        session.persona_version = version
         session.status = SessionStatus.READY
         session.idle_since = time.monotonic()
 
@@ -164,24 +163,6 @@ class SessionMaker:
         folder = self._folder / str(session.session_id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
-
-    async def _inject_persona(self, session: Session) -> int:
-        """Returns the version of the persona that is in the worktree now."""
-        try:
-            async with asyncio.timeout(PERSONA_SECONDS):
-                while True:
-                    found = await self._link.get_persona(session.office_id, session.role)
-                    if found is None:
-                        raise NotFound(f'the office has no persona for the role "{session.role}"')
-                    if found.rendered is not None:
-                        await persona.inject(session.worktree.path, found.rendered)
-                        return found.rendered_version or found.version
-                    await asyncio.sleep(PERSONA_PAUSE_SECONDS)
-        except TimeoutError:
-            raise PersonaNotRendered(
-                f'the persona of the role "{session.role}" has not been rendered',
-                advice="is the office server running?",
-            ) from None
 
     async def _follow(self, session: Session, offset: ByteOffset) -> None:
         """The one reader of its terminal: the agent's driver sees every byte first, then it goes to the office."""
@@ -210,12 +191,16 @@ class SessionMaker:
             if session.follower is not None:
                 await asyncio.wait({session.follower})
             await self._terminals.forget(session.session_id)
-            return session.driver.position
+            return session.position
         return FIRST_BYTE
+
+    async def _leave_worktree(self, session: Session) -> None:
+        await session.persona.take_off(session.worktree.path)
+        await session.worktrees.give_back(session.worktree)
 
     async def _abandon(self, session: Session, error: BaseException) -> None:
         await self._stop_terminal(session)
-        await session.worktrees.give_back(session.worktree)
+        await self._leave_worktree(session)
         await self._tell_end(session, error.detail if isinstance(error, OfficeError) else "client_stopping")
 
     async def _tell_failure(self, session_id: SessionId, reason: str) -> None:

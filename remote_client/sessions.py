@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 
 from remote_client.agents.adapter import AgentAdapter, AgentDriver
 from remote_client.git_head import GitHead
+from remote_client.persona_worn import WornPersona
+from remote_client.terminals import FIRST_BYTE
 from remote_client.worktrees import Worktree, Worktrees
-from shared.ids import CommandId, OfficeId, SessionId
+from shared.ids import ByteOffset, CommandId, OfficeId, SessionId
 from shared.states import SessionPool, SessionStatus
 
 
@@ -45,6 +47,7 @@ class Session:
     adapter: AgentAdapter
     worktrees: Worktrees
     worktree: Worktree
+    persona: WornPersona
     cols: int
     rows: int
     status: SessionStatus = SessionStatus.CREATING
@@ -53,7 +56,6 @@ class Session:
     ending: bool = False
     """Its terminal is being ended on purpose."""
     pid: int = 0
-    persona_version: int | None = None
     idle_since: float = field(default_factory=time.monotonic)
     _driver: AgentDriver | None = None
     _head: GitHead | None = None
@@ -84,6 +86,11 @@ class Session:
     @driver.setter
     def driver(self, driver: AgentDriver) -> None:
         self._driver = driver
+
+    @property
+    def position(self) -> ByteOffset:
+        """Up to where its output was taken in."""
+        return self._driver.position if self._driver is not None else FIRST_BYTE
 
     @property
     def is_idle(self) -> bool:

@@ -1,24 +1,19 @@
 """One prompt in one session, from the journal entry before its first byte to the result with its evidence."""
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from uuid import uuid4
-
-import git
-from git.exc import GitError
 
 from remote_client.agents.adapter import Evidence, TurnEnd, Typing
 from remote_client.commands import Completion, Hold
 from remote_client.journal import Journal
 from remote_client.office_link import TypedStep
 from remote_client.sessions import Session
+from remote_client.turn_git import git_facts
 from remote_client.uplink import Uplink
 from shared.ids import ByteOffset, TurnId
 from shared.payloads import TurnResult
 from shared.states import SessionStatus, TurnOutcome
-
-COMMITS_KEPT = 100
 
 
 class Turns:
@@ -34,6 +29,7 @@ class Turns:
         """
         command = hold.command
         turn_id = TurnId(uuid4())
+        await session.persona.keep_current(session.worktree.path, session.status)
         head_before = session.head()
         began = time.monotonic()
         start = ByteOffset(session.driver.position)
@@ -62,7 +58,7 @@ class Turns:
         try:
             ended = await session.driver.run_prompt(text, timeout_seconds, Typing(before, after))
             duration = time.monotonic() - began
-            commits, git_evidence = await _commits_since(session, head_before)
+            facts = await git_facts(session, head_before)
             session.status = _status_after(ended)
         finally:
             session.settled.set()
@@ -71,10 +67,10 @@ class Turns:
             turn_id=turn_id,
             outcome=ended.outcome,
             marker=ended.marker,
-            evidence=ended.evidence + git_evidence,
+            evidence=ended.evidence + facts.evidence,
             output_start=start,
             output_end=ended.end,
-            commits=commits,
+            commits=facts.commits,
             pull_requests=ended.pull_requests,
             duration_s=round(duration, 4),
         )
@@ -95,24 +91,6 @@ def _status_after(ended: TurnEnd) -> SessionStatus:
     if ended.outcome in (TurnOutcome.WAITING_INPUT, TurnOutcome.NEEDS_PERMISSION):
         return SessionStatus(ended.outcome.value)
     return SessionStatus.READY
-
-
-async def _commits_since(session: Session, before: str | None) -> tuple[list[str], list[Evidence]]:
-    """Commits that are new on the branch since the turn began, oldest first."""
-    now = session.head()
-    if now is None or now == before:
-        return [], []
-    commits = await asyncio.to_thread(_new_commits, session, before, now)
-    return commits, [{"kind": "git", "head_before": before, "head_after": now, "commits": len(commits)}]
-
-
-def _new_commits(session: Session, before: str | None, now: str) -> list[str]:
-    span = f"{before}..{now}" if before else now
-    try:
-        found = git.Repo(session.worktree.path).git.rev_list("--reverse", f"--max-count={COMMITS_KEPT}", span)
-    except GitError:
-        return []
-    return str(found).split()
 
 
 def _in_words(ended: TurnEnd) -> str:

@@ -24,7 +24,8 @@ async def test_a_session_is_made_takes_a_prompt_and_ends(office: Office, machine
     assert turn.result["outcome"] == "done"
     assert turn.result["marker"] is True
     assert len(turn.result["commits"]) == 1
-    assert [one["kind"] for one in turn.result["evidence"]] == ["marker", "prompt", "git"]
+    assert [one["kind"] for one in turn.result["evidence"]] == ["marker", "prompt", "git", "scope"]
+    assert turn.result["evidence"][-1]["outside"] == ["hello.txt"]
     assert turn.row["claimed_at"] <= turn.row["typed_at"] <= turn.row["finished_at"]
 
     turns = await office.sql("select * from session_turns where session_id = %s", session_id)
