@@ -140,6 +140,7 @@ def client_start(
     settings = _client_settings(state, policy)
     with _errors_in_words():
         require_fit(settings.state, settings.policy)
+    console.step("this machine lends its terminals until Ctrl-C; here is the client's log")
     os.environ |= {"SEMO_CLIENT_STATE_DIR": str(settings.state), "SEMO_CLIENT_POLICY_FILE": str(settings.policy)}
     os.execv(sys.executable, [sys.executable, "-m", "remote_client"])  # noqa: S606 - becomes the client
 
