@@ -1,5 +1,6 @@
 """Starts one program in a PTY of its own, with nothing of this process but what its terminal gives it."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Mapping
@@ -54,7 +55,17 @@ def spawn(spec: TerminalSpec, environment: Mapping[str, str]) -> Spawned:
             command, env=dict(environment), dimensions=(spec.rows, spec.cols), preexec_fn=in_child
         )
     except OSError as error:
+        _let_go_of_child(error)
         raise SessionFailed(f"cannot start {spec.command[0]} in {spec.folder}: {error}") from error
+
+
+def _let_go_of_child(error: OSError) -> None:
+    """ptyprocess leaves a child that could not start, and its PTY, to the garbage collector, which may come late."""
+    trace = error.__traceback__
+    while trace is not None:
+        with contextlib.suppress(RuntimeError):  # our own frame is still at work
+            trace.tb_frame.clear()
+        trace = trace.tb_next
 
 
 def _program(name: str, environment: Mapping[str, str]) -> str:
