@@ -9,21 +9,25 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from remote_client.agents.adapter import Abilities, AgentDriver, Launch, TurnEnd, Typing, Wish
-from remote_client.agents.shell_stream import Line, ShellStream, Sign, marks
+from remote_client.agents.shell_stream import STOP_FILE, Line, ShellStream, Sign, marks
 from remote_client.agents.shell_turn import ShellTurn
 from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
 from shared.errors import Conflict, SessionFailed
 from shared.ids import ByteOffset, SessionId
 
 INPUTRC = Path(__file__).with_name("shell.inputrc")
+STARTUP = Path(__file__).with_name("shell.startup")
 PASTE_BEGINS = b"\x1b[200~"
 PASTE_ENDS = b"\x1b[201~"
 CTRL_C = b"\x03"
 HIDDEN_PROMPT_LOOK_SECONDS = 0.1
 INTERRUPT_AGAIN_SECONDS = 0.5
+ABANDON_AGAIN_SECONDS = 0.2
+CTRL_C_SETTLES_SECONDS = 0.1
 INTERRUPT_PATIENCE_SECONDS = 5.0
 KILL_GRACE_SECONDS = 1.0
 
@@ -40,7 +44,11 @@ def pasteable(text: str) -> bytes:
 
 
 class ShellAdapter:
-    """bash, without anybody's start-up files and without history."""
+    """bash, without anybody's start-up files and without history.
+
+    From 4.4 on, which has bracketed pastes and PS0. An interrupt is for the whole script; one that catches the Ctrl-C
+    itself is ended together with its shell, for bash would go on with its next command.
+    """
 
     name = "shell"
     abilities = Abilities()
@@ -59,21 +67,25 @@ class ShellAdapter:
     def launch(self, wish: Wish) -> Launch:
         nonce = secrets.token_hex(8)
         # +H: a "!" in a script is a "!".
-        command = [*self._program, "--noprofile", "--norc", "+H", "-i"]
-        environment = marks(nonce) | {"TERM": "xterm-256color", "HISTFILE": "", "INPUTRC": str(INPUTRC)}
-        return Launch(command, environment, {"nonce": nonce})
+        command = [*self._program, "--noprofile", "--norc", "--posix", "+H", "-i"]
+        stop_file = str(wish.state.absolute() / "stop")
+        terminal = {"TERM": "xterm-256color", "HISTFILE": "", "INPUTRC": str(INPUTRC), "ENV": str(STARTUP)}
+        environment = marks(nonce) | terminal | {STOP_FILE: stop_file}
+        return Launch(command, environment, {"nonce": nonce, "stop_file": stop_file})
 
     def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver:
-        return ShellDriver(session_id, terminals, memory["nonce"])
+        return ShellDriver(session_id, terminals, memory["nonce"], Path(memory["stop_file"]))
 
 
 class ShellDriver:
     """One bash. Its state is what the marks said last."""
 
-    def __init__(self, session_id: SessionId, terminals: Terminals, nonce: str) -> None:
+    def __init__(self, session_id: SessionId, terminals: Terminals, nonce: str, stop_file: Path) -> None:
         self._session_id = session_id
         self._terminals = terminals
         self._stream = ShellStream(nonce)
+        self._stop_file = stop_file
+        self._settled_at = 0.0  # a Ctrl-C may be on its way to the shell until then
         self._begun = False
         self._at_prompt = asyncio.Event()
         self._unfinished = asyncio.Event()  # a continuation prompt is shown
@@ -81,7 +93,6 @@ class ShellDriver:
         self._touched = False
         self._exit: ExitStatus | None = None
         self._turn: ShellTurn | None = None
-        self._runs = asyncio.Event()
         self._last_ended: Sign | None = None  # a prompt is due
         self._hidden_prompt: asyncio.Task[None] | None = None
 
@@ -128,13 +139,13 @@ class ShellDriver:
             self._last_ended = None
             self._at_prompt.clear()
             self._unfinished.clear()
-            self._runs.set()
         elif sign.kind == "continuation":
             self._unfinished.set()
         elif sign.kind == "prompt":
             self._shell_pid = sign.pid
             self._last_ended = None
             self._unfinished.clear()
+            self._stop_file.unlink(missing_ok=True)
             self._at_prompt.set()
 
     async def _until_reading_keys(self) -> None:
@@ -159,7 +170,7 @@ class ShellDriver:
             async with asyncio.timeout(timeout_seconds):
                 if self._unfinished.is_set() or (self._touched and self._at_prompt.is_set()):
                     self._at_prompt.clear()
-                    await self._terminals.write(self._session_id, CTRL_C)
+                    await self._abandon_input()
                 await self._at_prompt.wait()
         except TimeoutError:
             raise SessionFailed(f"the shell of session {self._session_id} shows no prompt") from None
@@ -167,16 +178,29 @@ class ShellDriver:
             raise SessionFailed(f"the shell of session {self._session_id} {self._exit}")
         self._touched = False
 
+    async def _abandon_input(self) -> None:
+        """Ctrl-C, again until there is a new prompt: readline loses one that comes right before it reads."""
+        while not self._at_prompt.is_set():
+            await self._press_ctrl_c()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._at_prompt.wait(), ABANDON_AGAIN_SECONDS)
+
+    async def _press_ctrl_c(self) -> None:
+        self._settled_at = asyncio.get_running_loop().time() + CTRL_C_SETTLES_SECONDS
+        await self._terminals.write(self._session_id, CTRL_C)
+
     async def run_prompt(self, text: str, timeout_seconds: float, typing: Typing) -> TurnEnd:
         if self._turn is not None:
             raise Conflict(f"session {self._session_id} is in a turn already")
         if not self._at_prompt.is_set() or self._touched or self._exit is not None:
             await self.until_ready(INTERRUPT_PATIENCE_SECONDS)
+        await asyncio.sleep(self._settled_at - asyncio.get_running_loop().time())
         typing.before()
         start = self.position
         turn = self._turn = ShellTurn(text, self._shell_pid, start)
         try:
             self._at_prompt.clear()
+            self._stop_file.unlink(missing_ok=True)
             await self._terminals.write(self._session_id, PASTE_BEGINS + pasteable(text) + PASTE_ENDS + b"\r")
             typing.after(start)
             return await self._until_ended(turn, timeout_seconds)
@@ -200,22 +224,26 @@ class ShellDriver:
             return await turn.ended
 
     async def interrupt(self, reason: str) -> None:
-        """Ctrl-C, again for every further command of the script that begins, then the end of the whole tree."""
+        """Lets no further command of the script begin; Ctrl-C for the one that runs; then the end of the whole tree."""
         turn = self._turn
         if turn is None or turn.ended.done():
             return
         if turn.interrupted_by is None:
             turn.interrupted_by = {"kind": "signal", "keys": "ctrl-c", "reason": reason}
+        self._stop_file.touch()
+        skipped = 0
         try:
-            async with asyncio.timeout(INTERRUPT_PATIENCE_SECONDS):
+            async with asyncio.timeout(INTERRUPT_PATIENCE_SECONDS) as patience:
                 while not turn.ended.done():
-                    self._runs.clear()
-                    await self._terminals.write(self._session_id, CTRL_C)
-                    next_command = asyncio.ensure_future(self._runs.wait())
-                    await asyncio.wait(
-                        {turn.ended, next_command}, timeout=INTERRUPT_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                    )
-                    next_command.cancel()
+                    await self._press_ctrl_c()
+                    await asyncio.wait({turn.ended}, timeout=INTERRUPT_AGAIN_SECONDS)
+                    if (now_skipped := self._skipped()) > skipped:
+                        skipped = now_skipped
+                        patience.reschedule(asyncio.get_running_loop().time() + INTERRUPT_PATIENCE_SECONDS)
         except TimeoutError:
             await self._terminals.kill(self._session_id, KILL_GRACE_SECONDS)
             await asyncio.wait({turn.ended})
+
+    def _skipped(self) -> int:
+        """Grows with every command that was not let begin."""
+        return self._stop_file.stat().st_size if self._stop_file.exists() else 0

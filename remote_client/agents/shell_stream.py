@@ -13,6 +13,8 @@ from shared.channels import DONE_MARKER
 from shared.ids import ByteOffset
 
 MARKER = DONE_MARKER.encode()
+STOP_FILE = "SEMO_STOP_FILE"
+"""The variable that names the file by which the rest of a script is stopped; it grows with each command skipped."""
 LINE_KEPT_BYTES = 8192
 ESCAPE_KEPT_BYTES = 8192
 
@@ -58,16 +60,30 @@ class Line:
 
 
 def marks(nonce: str) -> dict[str, str]:
-    """The environment that makes a bash carry our marks."""
+    """The environment that makes a bash carry our marks, and begin no command while the file `STOP_FILE` names exists.
+
+    bash keeps the rest of a paste, whatever becomes of the command that runs, and nothing takes it away. So PS0, which
+    comes before each command and its redirections, interrupts the shell then. A shell that catches the interrupt goes
+    on: it is stopped where it stands, and left to whoever ends it.
+    """
+    stop = (
+        # Without a further process, since that takes longest. bash prints a newline for each interrupt: one shows.
+        rf"""[[ -s ${STOP_FILE} ]] && printf '\e[A' >/dev/tty; """
+        rf"""{{ echo; trap -p INT; }} >>"${STOP_FILE}"; read -rd '' semo_trap <"${STOP_FILE}"; """
+        rf"""[[ $semo_trap == *trap* ]] && kill -STOP $$; kill -INT $$"""
+    )
+    commands = (
+        r"""{ semo_was=("$?" "$-"); set +x; } 2>/dev/null""",  # a script's tracing shows nothing of ours
+        # To the terminal itself: the script may have sent its standard output or error elsewhere.
+        rf"""printf '\e]133;D;{nonce};%s;%s;%s\a' "$$" "${{semo_was[@]}}" >/dev/tty""",
+        rf"""[[ -t 2 ]] || printf '\e]133;E;{nonce}\a' >/dev/tty""",
+        r"""[[ ${semo_was[1]} != *x* ]] || set -x""",
+    )
     return {
-        "PS0": rf"\e]133;C;{nonce};$$;$-\a",
+        "PS0": rf"\e]133;C;{nonce};$$;$-\a$({{ [[ ! -e ${STOP_FILE} ]] || {{ {stop}; }}; }} 2>/dev/null)",
         "PS1": rf"\[\e]133;A;{nonce}\a\]\$ \[\e]133;B;{nonce};$$;$?\a\]",
         "PS2": rf"\[\e]133;P;{nonce}\a\]> ",
-        # To the terminal itself: the script may have sent its standard output or error elsewhere.
-        "PROMPT_COMMAND": (
-            rf"""printf '\e]133;D;{nonce};%s;%s;%s\a' "$$" "$?" "$-" >/dev/tty; """
-            rf"""[[ -t 2 ]] || printf '\e]133;E;{nonce}\a' >/dev/tty"""
-        ),
+        "PROMPT_COMMAND": "; ".join(commands),
     }
 
 

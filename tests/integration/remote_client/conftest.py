@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.remote_client.office import Machine, Office, git
+from tests.integration.remote_client.shells import Shell, working_shell
 from tests.support.embedded import EmbeddedPostgres, embedded_postgres
 from tests.support.gateway import Project, running_project
 
@@ -34,6 +35,12 @@ async def office(project: Project) -> AsyncIterator[Office]:
     """An office with rendered personas and no warm roles."""
     async with Office.founded(project) as office:
         yield office
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shell(tmp_path: Path) -> AsyncIterator[Shell]:
+    async with working_shell(tmp_path) as shell:
+        yield shell
 
 
 @pytest.fixture
