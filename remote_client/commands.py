@@ -85,3 +85,4 @@ class Completion:
     error: str | None = None
     session_status: SessionStatus | None = None
     typed_at: datetime | None = None
+    confirmed_at: datetime | None = None

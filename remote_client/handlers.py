@@ -169,7 +169,7 @@ class Handlers:
 
     async def _release_session(self, hold: Hold, _payload: Payload) -> Completion:
         session = self._pool.session(hold.command.session_id)
-        if session.status is SessionStatus.EXECUTING:
+        if not session.settled.is_set():
             raise Conflict(f"session {session.session_id} is in a turn", advice="cancel it first")
         self._pool.recycle(session)
         return _done({"status": "idle"})

@@ -160,6 +160,7 @@ def _written(completion: Completion) -> str:
             "error": completion.error,
             "session_status": completion.session_status,
             "typed_at": completion.typed_at.isoformat() if completion.typed_at else None,
+            "confirmed_at": completion.confirmed_at.isoformat() if completion.confirmed_at else None,
         }
     )
 
@@ -168,9 +169,10 @@ def _read(text: str | None) -> Completion | None:
     if text is None:
         return None
     kept = json.loads(text)
-    status, typed_at = kept.pop("session_status"), kept.pop("typed_at")
+    status, typed_at, confirmed_at = kept.pop("session_status"), kept.pop("typed_at"), kept.pop("confirmed_at", None)
     return Completion(
         **kept,
         session_status=SessionStatus(status) if status else None,
         typed_at=datetime.fromisoformat(typed_at) if typed_at else None,
+        confirmed_at=datetime.fromisoformat(confirmed_at) if confirmed_at else None,
     )

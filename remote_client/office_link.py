@@ -95,6 +95,18 @@ class TypedStep:
 
 
 @dataclass(frozen=True)
+class ConfirmedStep:
+    """The agent itself said that the prompt arrived."""
+
+    command_id: CommandId
+    attempt: Attempt
+    at: datetime
+
+
+Step = TypedStep | ConfirmedStep
+
+
+@dataclass(frozen=True)
 class OutputChunk:
     session_id: SessionId
     start: ByteOffset
@@ -184,6 +196,7 @@ class OfficeLink:
             error=completion.error,
             session_status=completion.session_status,
             typed_at=completion.typed_at,
+            confirmed_at=completion.confirmed_at,
             output=[_record(chunk) for chunk in output],
         )
 
@@ -214,8 +227,9 @@ class OfficeLink:
     async def release_session(self, session_id: SessionId) -> None:
         await self._own("release_session", session=session_id)
 
-    async def record_progress(self, steps: Sequence[TypedStep]) -> None:
-        await self._own("record_progress", steps=[{"step": "typed"} | _record(step) for step in steps])
+    async def record_progress(self, steps: Sequence[Step]) -> None:
+        names = {TypedStep: "typed", ConfirmedStep: "confirmed"}
+        await self._own("record_progress", steps=[{"step": names[type(step)]} | _record(step) for step in steps])
 
     async def append_output(self, chunks: Sequence[OutputChunk]) -> None:
         await self._own("append_output", chunks=[_record(chunk) for chunk in chunks])

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-from remote_client.office_link import Happening, OfficeLink, OutputChunk, TypedStep
+from remote_client.office_link import Happening, OfficeLink, OutputChunk, Step
 from remote_client.terminals import Chunk
 from remote_client.utf8 import complete_length
 from shared.errors import Fenced, Refused, Unauthenticated, Unavailable
@@ -49,7 +49,7 @@ class Uplink:
         self._memory_bytes = memory_bytes
         self._streams: dict[SessionId, _Stream] = {}
         self._waiting_bytes = 0
-        self._steps: dict[CommandId, TypedStep] = {}
+        self._steps: dict[CommandId, list[Step]] = {}
         self._events: deque[Happening] = deque(maxlen=EVENTS_KEPT)
         self._something = asyncio.Event()
         self._now = asyncio.Event()
@@ -79,13 +79,13 @@ class Uplink:
             self._streams[session_id].over = True
             self._something.set()
 
-    def typed(self, step: TypedStep) -> None:
+    def step(self, step: Step) -> None:
         if len(self._steps) < STEPS_KEPT:
-            self._steps[step.command_id] = step
+            self._steps.setdefault(step.command_id, []).append(step)
             self._something.set()
 
     def forget_step(self, command_id: CommandId) -> None:
-        """The command is finished; its result tells the rest."""
+        """The command is finished; its result tells all of it."""
         self._steps.pop(command_id, None)
 
     def event(self, event: Happening) -> None:
@@ -175,14 +175,14 @@ class Uplink:
             self._something.set()
 
     async def flush_step(self, command_id: CommandId) -> None:
-        """Sends the step of one command now, if it waits still."""
-        if command_id in self._steps:
-            async with self._sending:
+        """Returns when the office has the steps of a command."""
+        async with self._sending:  # a batch on its way may hold it
+            if command_id in self._steps:
                 await self._send_steps()
 
     async def _send_steps(self) -> None:
         # Steps of commands that finish meanwhile are taken out here, and by `forget_step`.
-        if steps := list(self._steps.values()):
+        if steps := [step for steps in self._steps.values() for step in steps]:
             self._steps.clear()
             await self._persist(lambda: self._link.record_progress(steps), "progress")
 
