@@ -34,12 +34,16 @@ app = typer.Typer(
 client = typer.Typer(help="The client that lends this machine's terminals to an office.", no_args_is_help=True)
 server = typer.Typer(help="The office server.", no_args_is_help=True)
 command = typer.Typer(help="Commands: the rows of agent_commands.", no_args_is_help=True)
+worktree = typer.Typer(help="What agents left in their worktrees on this machine.", no_args_is_help=True)
 app.add_typer(client, name="client")
 app.add_typer(server, name="server")
 app.add_typer(command, name="command")
+app.add_typer(worktree, name="worktree")
 
 Data = Annotated[Path | None, typer.Option("--data", help="The folder of the office; default: the user's data folder.")]
 State = Annotated[Path | None, typer.Option("--state", help="Where the client keeps its credentials and journal.")]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", help="The policy file of this machine.")]
+WorktreeName = Annotated[str, typer.Argument(metavar="ROLE/TASK")]
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON on stdout, for scripts.")]
 
 
@@ -185,6 +189,41 @@ def command_cancel(command_id: str, data: Data = None) -> None:
             console.good(f"command {command_id} is withdrawn")
 
     _run(cancel)
+
+
+@worktree.command("list")
+def worktree_list(policy: PolicyFile = None, as_json: Json = False) -> None:
+    """Show every worktree, and whether work in it is uncommitted or unmerged."""
+    from semo.worktree import show
+
+    _run(lambda: show(_client_settings(None, policy).policy, as_json=as_json))
+
+
+@worktree.command("sync")
+def worktree_sync(
+    name: WorktreeName,
+    policy: PolicyFile = None,
+    by: Annotated[
+        Literal["rebase", "merge"] | None, typer.Option(help="Default: rebase what was not pushed, else merge.")
+    ] = None,
+    fetch: Annotated[bool, typer.Option(help="Fetch what the base follows first.")] = True,
+) -> None:
+    """Bring a worktree up to its base. In a conflict nothing is changed, and the files are named."""
+    from semo.worktree import SyncBy, sync
+
+    _run(lambda: sync(_client_settings(None, policy).policy, name, SyncBy(by) if by else None, fetch=fetch))
+
+
+@worktree.command("remove")
+def worktree_remove(
+    name: WorktreeName,
+    policy: PolicyFile = None,
+    even_with_work: Annotated[bool, typer.Option("--even-with-work", help="Lose what is in it.")] = False,
+) -> None:
+    """Remove a worktree and its branch; never with uncommitted or unmerged work, unless told."""
+    from semo.worktree import remove
+
+    _run(lambda: remove(_client_settings(None, policy).policy, name, even_with_work=even_with_work))
 
 
 def _client_settings(state: Path | None, policy: Path | None) -> "ClientSettings":
