@@ -52,7 +52,7 @@ def _serve(arguments: argparse.Namespace, starter: _Starter) -> None:
     place = Place(arguments.place)
     place.make()
     try:
-        lock = place.lock()
+        place.lock()  # until this process is gone
     except Conflict:
         starter.tell(_BUSY)
         return
@@ -63,8 +63,6 @@ def _serve(arguments: argparse.Namespace, starter: _Starter) -> None:
     except BaseException:
         logging.getLogger("remote_client.ptyhost").exception("the host broke down")
         raise
-    finally:
-        os.close(lock)
 
 
 def _log_to(path: Path, keep_bytes: int = 1_048_576) -> None:

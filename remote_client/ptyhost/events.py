@@ -61,6 +61,7 @@ class Events:
         self._path = folder / FILE if folder is not None else None
         self._file_bytes = 0
         self._stale = False
+        self._told = False
 
     @classmethod
     def load(cls, folder: Path) -> "Events":
@@ -90,13 +91,17 @@ class Events:
             self._ended_at = moment
 
     def save(self) -> None:
-        """Writes the whole file anew; a failure is told by `OSError`."""
-        if self._path is not None:
-            data = b"".join(self._lines())
-            fresh = self._path.with_suffix(".new")
-            fresh.write_bytes(data)
-            fresh.replace(self._path)
-            self._file_bytes = len(data)
+        """Writes the whole file anew, or leaves that to the next event when the disk takes no more."""
+        self._stale = True
+        self._write(b"")
+
+    def _write_all(self, path: Path) -> None:
+        data = b"".join(self._lines())
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(data)
+        fresh.replace(path)
+        self._file_bytes = len(data)
+        self._stale = self._told = False
 
     def _lines(self) -> list[bytes]:
         lines = [_line("started", self.start.at, asdict(self.start))]
@@ -140,17 +145,16 @@ class Events:
             return
         try:
             if self._stale or self._file_bytes > _FILE_BYTES:
-                self.save()
-            else:
-                with self._path.open("ab", buffering=0) as file:
-                    self._stale = file.write(line) != len(line)
-                self._file_bytes += len(line)
+                self._write_all(self._path)
                 return
-            self._stale = False
+            with self._path.open("ab", buffering=0) as file:
+                self._stale = file.write(line) != len(line)
+            self._file_bytes += len(line)
         except OSError as error:
-            if not self._stale:
-                log.warning("%s cannot be written: %s", self._path, error)
             self._stale = True
+            if not self._told:
+                log.warning("%s cannot be written: %s", self._path, error)
+            self._told = True
 
 
 def _line(kind: str, at: float, body: dict[str, Any]) -> bytes:

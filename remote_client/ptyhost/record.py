@@ -37,10 +37,7 @@ class Record:
 
     @classmethod
     def begin(cls, session_id: SessionId, start: Start, folder: Path | None, keep_bytes: int) -> "Record":
-        """
-        Raises:
-            OSError: the folder takes nothing.
-        """
+        """`folder` None: in memory alone."""
         events = Events(folder, start)
         events.save()
         return cls(session_id, events, Spool(folder, keep_bytes) if folder is not None else None, start.first_offset)
