@@ -1,1 +1,1 @@
-"""Tells what an agent in a terminal did from what it shows, says by its hooks, and how it ends. Pure: no I/O, no clock."""
+"""Tells what an agent in a terminal did, from what it shows, what its hooks say and how it ends. No I/O, no clock."""
