@@ -1,6 +1,7 @@
 """Which agents this machine has: what the policy allows and the machine can run."""
 
 from remote_client.agents.adapter import AgentAdapter
+from remote_client.agents.claude import ClaudeAdapter
 from remote_client.agents.shell import ShellAdapter
 from remote_client.policy import AgentRule, Policy
 
@@ -19,4 +20,6 @@ def _adapter(name: str, rule: AgentRule) -> AgentAdapter | None:
     kind = rule.adapter or name
     if kind == "shell":
         return ShellAdapter(rule.command or ("bash",))
+    if kind == "claude":
+        return ClaudeAdapter(name, rule)
     return None

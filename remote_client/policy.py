@@ -45,12 +45,24 @@ class Repository(_Section):
         return self.workspace or self.path.parent / f"{self.path.name}-worktrees"
 
 
+PermissionMode = Literal["default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions"]
+
+
 class AgentRule(_Section):
     """One agent that may run here. `command`: the program and its first arguments, instead of the adapter's own."""
 
-    adapter: Literal["shell"] | None = None
+    adapter: Literal["shell", "claude"] | None = None
     command: Annotated[list[str], Field(min_length=1)] | None = None
     enabled: bool = True
+    environment: list[str] = Field(default_factory=list[str])
+    """Variables that this agent alone gets, by name."""
+    permission_mode: PermissionMode = "default"
+    models: list[str] | None = None
+    """Which models the office may ask for; None: any."""
+    mcp: dict[str, Folder] = Field(default_factory=dict[str, Folder])
+    """Files of MCP servers by the names under which the office may ask for them."""
+    trust_worktrees: bool = False
+    """Whether the agent may be told that it can trust the worktrees that this client made."""
 
 
 class Limits(_Section):

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from remote_client.agents.adapter import Abilities, AgentDriver, Launch, TurnEnd, Typing, Wish
+from remote_client.agents.pasting import CTRL_C, ENTER, paste
 from remote_client.agents.shell_stream import STOP_FILE, Line, ShellStream, Sign, marks
 from remote_client.agents.shell_turn import ShellTurn
 from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
@@ -21,26 +22,12 @@ from shared.ids import ByteOffset, SessionId
 
 INPUTRC = Path(__file__).with_name("shell.inputrc")
 STARTUP = Path(__file__).with_name("shell.startup")
-PASTE_BEGINS = b"\x1b[200~"
-PASTE_ENDS = b"\x1b[201~"
-CTRL_C = b"\x03"
 HIDDEN_PROMPT_LOOK_SECONDS = 0.1
 INTERRUPT_AGAIN_SECONDS = 0.5
 ABANDON_AGAIN_SECONDS = 0.2
 CTRL_C_SETTLES_SECONDS = 0.1
 INTERRUPT_PATIENCE_SECONDS = 5.0
 KILL_GRACE_SECONDS = 1.0
-
-_UNTYPEABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
-
-
-def pasteable(text: str) -> bytes:
-    """The text as keys: no end of paste in it, and none of the control characters that the terminal acts upon."""
-    text = _UNTYPEABLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    paste_ends = PASTE_ENDS.decode()
-    while paste_ends in text:
-        text = text.replace(paste_ends, "")
-    return text.encode(errors="replace")
 
 
 class ShellAdapter:
@@ -201,7 +188,7 @@ class ShellDriver:
         try:
             self._at_prompt.clear()
             self._stop_file.unlink(missing_ok=True)
-            await self._terminals.write(self._session_id, PASTE_BEGINS + pasteable(text) + PASTE_ENDS + b"\r")
+            await self._terminals.write(self._session_id, paste(text) + ENTER)
             typing.after(start)
             return await self._until_ended(turn, timeout_seconds)
         finally:

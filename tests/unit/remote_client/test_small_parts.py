@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from remote_client.agents.shell import pasteable
+from remote_client.agents.pasting import pasteable
 from remote_client.commands import Command, Hold, lease_clock
 from remote_client.keys import key_bytes
 from remote_client.ptyhost.ring import OutputRing
@@ -62,11 +62,11 @@ def test_an_unknown_key_is_not_typed() -> None:
 
 
 def test_a_prompt_cannot_end_its_own_paste() -> None:
-    assert b"\x1b[201~" not in pasteable("a\x1b[201~b\x1b[2\x1b[201~01~c")
+    assert "\x1b[201~" not in pasteable("a\x1b[201~b\x1b[2\x1b[201~01~c")
 
 
 def test_a_prompt_cannot_send_signals_through_the_terminal() -> None:
-    assert pasteable("a\x03b\x1ac\x11\td\r\ne\rf") == b"abc\td\ne\nf"
+    assert pasteable("a\x03b\x1ac\x11\td\r\ne\rf") == "abc\td\ne\nf"
 
 
 def test_nothing_is_done_once_the_lease_may_have_run_out() -> None:

@@ -1,0 +1,103 @@
+"""The `claude` agent: Claude Code in its own terminal interface, told by its own hooks how its turns go.
+
+How it is driven is in `claude_driver`. Never reads or writes the person's own configuration of Claude Code.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from remote_client.agents.adapter import Abilities, AgentDriver, Launch, Wish
+from remote_client.agents.claude_driver import ClaudeDriver
+from remote_client.agents.claude_hooks import COST, HOOKS, PERMISSION_SECONDS
+from remote_client.policy import AgentRule
+from remote_client.ptyhost import hook_relay
+from remote_client.terminals import Terminals
+from shared.errors import PolicyForbids
+from shared.ids import SessionId
+
+SETTINGS = "claude-settings.json"
+VERSION_SECONDS = 10.0
+
+
+class ClaudeAdapter:
+    """Claude Code as the machine's policy allows it: `rule` names models, MCP servers, permission mode, environment."""
+
+    name = "claude"
+    abilities = Abilities(
+        options=frozenset({"model", "mcp", "resume"}), confirms_prompts=True, asks_permission=True, reports_cost=True
+    )
+
+    def __init__(self, agent: str, rule: AgentRule) -> None:
+        self._agent = agent
+        self._rule = rule
+        self._program = tuple(rule.command or ("claude",))
+
+    def version(self) -> str | None:
+        path = shutil.which(self._program[0])
+        if path is None:
+            return None
+        command = [path, *self._program[1:], "--version"]
+        try:
+            said = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_SECONDS, check=False).stdout
+        except subprocess.TimeoutExpired:
+            return None
+        found = re.search(r"\d+\.\d+\.\d+", said)
+        return found[0] if found else None
+
+    def launch(self, wish: Wish) -> Launch:
+        """
+        Raises:
+            PolicyForbids: a model or an MCP configuration that the policy does not name.
+        """
+        settings = wish.state / SETTINGS
+        settings.write_text(json.dumps(_settings()))
+        command = [*self._program, "--settings", str(settings), "--permission-mode", self._rule.permission_mode]
+        if wish.model is not None:
+            command += ["--model", self._allowed_model(wish.model)]
+        if wish.mcp is not None:
+            command += ["--mcp-config", self._mcp_config(wish.mcp), "--strict-mcp-config"]
+        if wish.resume is not None:
+            command += ["--resume", wish.resume]
+        named = {name: os.environ[name] for name in self._rule.environment if name in os.environ}
+        environment = named | {"TERM": "xterm-256color", "DISABLE_AUTOUPDATER": "1"}
+        memory = {
+            "folder": str(wish.folder),
+            "fresh": "" if wish.resume else "yes",
+            "trusted": "yes" if self._rule.trust_worktrees else "",
+        }
+        return Launch(command, environment, memory)
+
+    def _allowed_model(self, model: str) -> str:
+        if self._rule.models is not None and model not in self._rule.models:
+            raise PolicyForbids(f'the policy of this machine does not allow the model "{model}" for "{self._agent}"')
+        return model
+
+    def _mcp_config(self, name: str) -> str:
+        if name not in self._rule.mcp:
+            raise PolicyForbids(
+                f'the policy of this machine has no MCP configuration "{name}" ([agents.{self._agent}.mcp])'
+            )
+        return str(self._rule.mcp[name])
+
+    def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver:
+        return ClaudeDriver(
+            session_id, terminals, memory["folder"], fresh=bool(memory["fresh"]), trusted=bool(memory["trusted"])
+        )
+
+
+def _settings() -> dict[str, Any]:
+    """The hooks by which Claude Code tells what happens, and its status line, which alone says what it costs."""
+    hooks: dict[str, Any] = {}
+    for name, waits in HOOKS.items():
+        relay = hook_relay.command(name, waits, PERMISSION_SECONDS if waits else None)
+        hook: dict[str, Any] = {"type": "command", "command": shlex.join(relay)}
+        if waits:
+            hook["timeout"] = PERMISSION_SECONDS
+        hooks[name] = [{"hooks": [hook]}]
+    return {"hooks": hooks, "statusLine": {"type": "command", "command": shlex.join(hook_relay.command(COST))}}

@@ -1,0 +1,27 @@
+"""What Claude Code tells by its hooks, and what a waiting one is answered: names and shapes, nothing else."""
+
+from typing import Any
+
+HOOKS = {
+    "SessionStart": False,
+    "UserPromptSubmit": False,
+    "PermissionRequest": True,  # stands until it is answered; its dialog takes keys meanwhile, and the first one counts
+    "Notification": False,
+    "Stop": False,
+    "StopFailure": False,
+    "SessionEnd": False,
+}
+"""The hooks that are asked for, and whether each waits for an answer."""
+
+COST = "StatusLine"
+"""The status line's command is no hook, but told like one: after each turn, with what the session has cost so far."""
+
+PERMISSION_SECONDS = 86_400
+
+NO_DECISION: dict[str, Any] = {}
+
+
+def decision(allow: bool, message: str = "") -> dict[str, Any]:
+    """The answer to a permission request; `message` tells the agent why not."""
+    made: dict[str, Any] = {"behavior": "allow"} if allow else {"behavior": "deny", "message": message}
+    return {"hookSpecificOutput": {"hookEventName": "PermissionRequest", "decision": made}}

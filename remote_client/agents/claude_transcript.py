@@ -1,0 +1,113 @@
+"""Reads what Claude Code writes down of a conversation: what is new since a turn began, of that a bounded tail."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+from remote_client.agents.adapter import Evidence
+
+TAIL_BYTES = 4_194_304
+INTERRUPTED = (["[Request interrupted by user]"], ["[Request interrupted by user for tool use]"])
+_TELLING = (b'"usage"', b"[Request interrupted by user", b'"isApiErrorMessage"', b'"turn_duration"')
+_COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+
+
+class Transcript:
+    """One conversation. Nothing is there before the first prompt; a line that is not whole yet waits.
+
+    `in_turn`: it became known in the midst of a turn, which began with the last prompt that stands there.
+    """
+
+    def __init__(self, path: Path, in_turn: bool = False) -> None:
+        self.path = path
+        self._offset = 0
+        self._seeks_prompt = in_turn
+        self._usage: dict[str, dict[str, int]] = {}
+        self.partial = False
+        """Whether some of it was too much to be read."""
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Tokens of all messages since the turn began."""
+        return {name: sum(one[name] for one in self._usage.values()) for name in _COUNTS} if self._usage else {}
+
+    def begin_turn(self) -> None:
+        """What stands there now is of earlier turns."""
+        self._offset = self.path.stat().st_size if self.path.exists() else 0
+        self._usage.clear()
+        self._seeks_prompt = self.partial = False
+
+    async def news(self) -> list[Evidence]:
+        """What it says since it was last asked: interruptions, errors of the API, ends of turns."""
+        return await asyncio.to_thread(self._news)
+
+    def _news(self) -> list[Evidence]:
+        lines = self._new_lines()
+        if self._seeks_prompt and lines:
+            self._seeks_prompt = False
+            last = max((number for number, line in enumerate(lines) if _is_prompt(line)), default=-1)
+            lines = lines[last + 1 :]
+        return [told for line in lines for told in self._read(line)]
+
+    def _new_lines(self) -> list[bytes]:
+        try:
+            with self.path.open("rb") as file:
+                size = file.seek(0, 2)
+                start = max(self._offset, size - TAIL_BYTES)
+                file.seek(start)
+                data = file.read(size - start)
+        except FileNotFoundError:
+            return []
+        if start > self._offset:  # it begins in the midst of a line
+            self.partial = True
+            cut = data.find(b"\n") + 1
+            start, data = start + cut, data[cut:]
+        whole = data.rfind(b"\n") + 1
+        self._offset = start + whole
+        return data[:whole].splitlines()
+
+    def _read(self, line: bytes) -> Iterator[Evidence]:
+        if not any(word in line for word in _TELLING):
+            return
+        try:
+            entry: Any = json.loads(line)
+            if entry.get("isSidechain"):
+                return
+            if entry["type"] == "system" and entry.get("subtype") == "turn_duration":
+                yield {"kind": "transcript", "says": "turn_duration"}
+            elif entry["type"] == "user" and _is_interruption(entry["message"]["content"]):
+                yield {"kind": "transcript", "says": "interrupted"}
+            elif entry["type"] == "assistant":
+                message = entry["message"]
+                self._count(str(message["id"]), message["usage"])
+                if entry.get("isApiErrorMessage"):
+                    yield {"kind": "transcript", "says": "error", **_error(entry)}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self.partial = True  # another version writes it otherwise: what it says is not known
+
+    def _count(self, message_id: str, usage: dict[str, Any]) -> None:
+        self._usage[message_id] = {name: int(usage.get(name) or 0) for name in _COUNTS}
+
+
+def _is_prompt(line: bytes) -> bool:
+    if b'"type":"user"' not in line.replace(b'": ', b'":'):
+        return False
+    try:
+        entry: Any = json.loads(line)
+        return entry["type"] == "user" and isinstance(entry["message"]["content"], str)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _is_interruption(content: Any) -> bool:
+    """A prompt of the same words is a text, not a block of its own."""
+    return isinstance(content, list) and [block.get("text") for block in cast(list[Any], content)] in INTERRUPTED
+
+
+def _error(entry: dict[str, Any]) -> Evidence:
+    found: Evidence = {"error": str(entry.get("error", "unknown"))}
+    if isinstance(entry.get("apiErrorStatus"), int):
+        found["status"] = entry["apiErrorStatus"]
+    return found

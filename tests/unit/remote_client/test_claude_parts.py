@@ -1,0 +1,175 @@
+"""The small parts of the claude adapter: what is typed, what its settings ask for, what is read of dialogs and cost."""
+
+import json
+import stat
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from remote_client.adapters import available_adapters
+from remote_client.agents.adapter import Wish
+from remote_client.agents.claude import ClaudeAdapter
+from remote_client.agents.claude_cost import CostMeter
+from remote_client.agents.claude_dialogs import DOWN, TRUST, dialog_on, step_to_trust
+from remote_client.agents.claude_hooks import HOOKS, decision
+from remote_client.agents.claude_prompt import as_prompt
+from remote_client.agents.pasting import ENTER
+from remote_client.policy import AgentRule, parse_policy
+from remote_client.terminals import HookEvent
+from shared.errors import InvalidPayload, PolicyForbids
+from shared.ids import ByteOffset, SessionId
+
+
+def wish(folder: Path, **more: str) -> Wish:
+    return Wish(SessionId(uuid4()), folder, folder, **more)
+
+
+# Prompts -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["!rm -rf .", " !ls", "\n!ls", "\u200b!ls", "\x00!ls", "\x1b!ls", "/exit", "\t/clear"])
+def test_a_prompt_never_begins_as_a_command_of_the_agent_itself(text: str) -> None:
+    assert as_prompt(text).startswith("> ")
+
+
+@pytest.mark.parametrize("text", ["fix it!", "# A heading", "1/2 of it", "hello\n!ls", "", "  indented"])
+def test_a_plain_prompt_stays_as_it_is(text: str) -> None:
+    assert as_prompt(text) == text
+
+
+def test_a_file_name_at_the_end_does_not_open_a_list_that_would_take_the_enter() -> None:
+    assert as_prompt("read @README.md") == "read @README.md "
+
+
+# Starting ------------------------------------------------------------------------------------------------------------
+
+
+def test_it_starts_with_its_own_hooks_and_an_explicit_permission_mode(tmp_path: Path) -> None:
+    launch = ClaudeAdapter("claude", AgentRule()).launch(wish(tmp_path))
+    assert launch.command[0] == "claude"
+    assert launch.command[launch.command.index("--permission-mode") + 1] == "default"
+    settings = json.loads(Path(launch.command[launch.command.index("--settings") + 1]).read_text())
+    assert settings["hooks"].keys() == HOOKS.keys()
+    waiting = [name for name, hooks in settings["hooks"].items() if "--wait" in hooks[0]["hooks"][0]["command"]]
+    assert waiting == ["PermissionRequest"]
+
+
+def test_it_takes_model_mcp_and_resume_as_the_policy_allows_them(tmp_path: Path) -> None:
+    rule = AgentRule(models=["opus"], mcp={"browser": tmp_path / "browser.json"}, permission_mode="plan")
+    launch = ClaudeAdapter("claude", rule).launch(wish(tmp_path, model="opus", mcp="browser", resume="a-b"))
+    line = " ".join(launch.command)
+    assert "--model opus" in line
+    assert f"--mcp-config {tmp_path / 'browser.json'}" in line
+    assert "--resume a-b" in line
+    assert "--permission-mode plan" in line
+
+
+@pytest.mark.parametrize("option", ["model", "mcp"])
+def test_a_model_or_mcp_that_the_policy_does_not_name_is_refused(tmp_path: Path, option: str) -> None:
+    with pytest.raises(PolicyForbids):
+        ClaudeAdapter("claude", AgentRule(models=["opus"])).launch(wish(tmp_path, **{option: "other"}))
+
+
+def test_it_gets_only_the_variables_that_the_policy_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "secret")
+    monkeypatch.setenv("OTHER", "x")
+    assert "ANTHROPIC_API_KEY" not in ClaudeAdapter("claude", AgentRule()).launch(wish(tmp_path)).environment
+    rule = AgentRule(environment=["ANTHROPIC_API_KEY"])
+    environment = ClaudeAdapter("claude", rule).launch(wish(tmp_path)).environment
+    assert environment["ANTHROPIC_API_KEY"] == "secret"
+    assert "OTHER" not in environment
+
+
+def test_a_machine_without_the_program_does_not_offer_the_agent(tmp_path: Path) -> None:
+    text = f'allowed_roots = ["{tmp_path}"]\n[agents.claude]\ncommand = ["{tmp_path}/claude"]\n'
+    policy = parse_policy(text, "test")
+    assert available_adapters(policy) == {}
+    program = tmp_path / "claude"
+    program.write_text("#!/bin/sh\necho '9.8.7 (Claude Code)'\n")
+    program.chmod(stat.S_IRWXU)
+    assert available_adapters(policy)["claude"].version() == "9.8.7"
+
+
+def test_an_unknown_permission_mode_is_refused_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(InvalidPayload, match=r"agents\.claude\.permission_mode"):
+        parse_policy(f'allowed_roots = ["{tmp_path}"]\n[agents.claude]\npermission_mode = "yolo"\n', "test")
+
+
+# Dialogs -------------------------------------------------------------------------------------------------------------
+
+TRUST_NEW = [
+    " Accessing workspace:", " Quick safety check: Is this a project you created or one you trust?",
+    " Claude Code'll be able to read, edit, and execute files in this folder.", " ❯ No, exit",
+    "   Yes, I trust this folder", " Enter to confirm · Esc to cancel",
+]  # fmt: skip
+TRUST_OLD = [" Do you trust the files in this folder?", " ❯ 1. Yes, proceed", "   2. No, exit", " Enter to confirm"]
+
+
+def test_the_trust_dialog_is_answered_by_what_is_chosen_on_the_screen_not_blindly() -> None:
+    assert dialog_on(TRUST_NEW) is TRUST
+    assert step_to_trust(TRUST_NEW) == DOWN
+    moved = [line.replace("❯ No", "  No").replace("  Yes", "❯ Yes") for line in TRUST_NEW]
+    assert step_to_trust(moved) == ENTER
+    assert dialog_on(TRUST_OLD) is TRUST
+    assert step_to_trust(TRUST_OLD) == ENTER
+
+
+def test_a_dialog_that_looks_otherwise_is_left_to_a_person() -> None:
+    assert step_to_trust([line.replace("❯", ">") for line in TRUST_NEW]) is None
+    assert step_to_trust([line.replace("Yes, I trust", "Go on with") for line in TRUST_NEW]) is None
+
+
+def test_no_dialog_is_seen_in_what_an_agent_says() -> None:
+    assert dialog_on(["● I do not trust this folder.", "❯ "]) is None
+
+
+def test_a_decision_has_the_shape_that_the_agent_expects() -> None:
+    assert decision(True)["hookSpecificOutput"]["decision"] == {"behavior": "allow"}
+    assert decision(False, "no")["hookSpecificOutput"]["decision"] == {"behavior": "deny", "message": "no"}
+
+
+# Cost ----------------------------------------------------------------------------------------------------------------
+
+
+def told(usd: float, at: int) -> HookEvent:
+    return HookEvent(1, ByteOffset(at), "StatusLine", {"cost": {"total_cost_usd": usd}})
+
+
+def begun(at: int = 0) -> HookEvent:
+    return HookEvent(1, ByteOffset(at), "SessionStart", {})
+
+
+async def test_a_turn_costs_what_the_sum_of_its_session_grew_by() -> None:
+    meter = CostMeter(fresh=True)
+    meter.session_begins(begun())
+    for start, total, cost in ((10, 0.5, 0.5), (20, 0.75, 0.25)):
+        meter.begin_turn(ByteOffset(start))
+        meter.turn_is_over()
+        meter.hear(told(total, start + 5))
+        found, evidence = await meter.of_turn()
+        assert found == cost
+        assert evidence[0]["session_usd"] == total
+
+
+async def test_the_cost_of_a_turn_is_not_known_when_the_sum_before_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remote_client.agents.claude_cost.PATIENCE_SECONDS", 0.01)
+    meter = CostMeter(fresh=False)
+    meter.session_begins(begun())
+    meter.begin_turn(ByteOffset(10))
+    meter.turn_is_over()
+    meter.hear(told(3.0, 15))
+    assert (await meter.of_turn())[0] is None
+    meter.begin_turn(ByteOffset(20))
+    meter.turn_is_over()
+    assert await meter.of_turn() == (None, [])  # nothing was told after it
+
+
+async def test_after_a_restart_what_earlier_turns_cost_is_learned_again() -> None:
+    meter = CostMeter(fresh=True)
+    meter.begin_turn(ByteOffset(100))
+    meter.session_begins(begun())
+    meter.hear(told(2.0, 90))
+    meter.turn_is_over()
+    meter.hear(told(2.5, 130))
+    assert (await meter.of_turn())[0] == 0.5

@@ -1,0 +1,106 @@
+"""What is read of Claude Code's own record of a conversation."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remote_client.agents import claude_transcript
+from remote_client.agents.claude_transcript import Transcript
+
+INTERRUPTED = {"kind": "transcript", "says": "interrupted"}
+
+
+def prompt(text: str) -> dict[str, Any]:
+    return {"type": "user", "message": {"role": "user", "content": text}}
+
+
+def interruption(why: str = "") -> dict[str, Any]:
+    return {"type": "user", "message": {"content": [{"type": "text", "text": f"[Request interrupted by user{why}]"}]}}
+
+
+def answer(message_id: str, tokens: int, **more: Any) -> dict[str, Any]:
+    usage = {"input_tokens": tokens, "output_tokens": 1}
+    return {"type": "assistant", "message": {"id": message_id, "usage": usage}, **more}
+
+
+def write(path: Path, *entries: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.writelines(f"{json.dumps(entry, separators=(',', ':'))}\n" for entry in entries)
+
+
+@pytest.mark.parametrize("why", ["", " for tool use"])
+async def test_an_interruption_by_a_person_is_found(tmp_path: Path, why: str) -> None:
+    transcript = Transcript(tmp_path / "t.jsonl")
+    assert await transcript.news() == []
+    write(transcript.path, prompt("go"), interruption(why))
+    assert await transcript.news() == [INTERRUPTED]
+    assert await transcript.news() == []
+
+
+async def test_a_prompt_that_quotes_an_interruption_is_none(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "t.jsonl")
+    write(transcript.path, prompt("[Request interrupted by user]"))
+    assert await transcript.news() == []
+
+
+async def test_what_stood_there_before_the_turn_is_not_of_it(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "t.jsonl")
+    write(transcript.path, prompt("go"), answer("a", 5), interruption())
+    transcript.begin_turn()
+    write(transcript.path, answer("b", 7))
+    assert await transcript.news() == []
+    assert transcript.usage["input_tokens"] == 7
+
+
+async def test_a_turn_found_running_begins_with_the_last_prompt(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "t.jsonl", in_turn=True)
+    write(transcript.path, prompt("one"), interruption(), prompt("two"), answer("b", 7))
+    assert await transcript.news() == []
+    assert transcript.usage["input_tokens"] == 7
+    write(transcript.path, interruption())
+    assert await transcript.news() == [INTERRUPTED]
+
+
+async def test_a_message_in_several_pieces_is_counted_once(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "t.jsonl")
+    write(transcript.path, answer("a", 5), answer("a", 5), answer("b", 7))
+    await transcript.news()
+    assert transcript.usage == {
+        "input_tokens": 12, "output_tokens": 2, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0
+    }  # fmt: skip
+
+
+async def test_an_error_of_the_api_is_told_with_its_status(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "t.jsonl")
+    write(transcript.path, answer("a", 0, isApiErrorMessage=True, apiErrorStatus=529, error="server_error"))
+    assert await transcript.news() == [
+        {"kind": "transcript", "says": "error", "error": "server_error", "status": 529}
+    ]  # fmt: skip
+
+
+async def test_a_line_that_is_not_whole_yet_waits(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "t.jsonl")
+    line = json.dumps(interruption())
+    transcript.path.write_text(line[:40])
+    assert await transcript.news() == []
+    transcript.path.write_text(line + "\n")
+    assert await transcript.news() == [INTERRUPTED]
+
+
+async def test_only_a_bounded_tail_is_read_and_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claude_transcript, "TAIL_BYTES", 400)
+    transcript = Transcript(tmp_path / "t.jsonl")
+    write(transcript.path, *(answer(str(number), 1) for number in range(100)), interruption())
+    assert await transcript.news() == [INTERRUPTED]
+    assert transcript.partial
+    assert 0 < transcript.usage["input_tokens"] < 10
+
+
+async def test_what_another_version_writes_otherwise_is_passed_over(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "t.jsonl")
+    write(transcript.path, {"type": "assistant", "usage": 1}, {"usage": []}, interruption())
+    transcript.path.open("a").write('{"usage" broken\n[1, "usage"]\n')
+    assert await transcript.news() == [INTERRUPTED]
+    assert transcript.partial
