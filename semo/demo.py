@@ -64,10 +64,9 @@ async def demo(agent: str) -> None:
             console.good(f"the office is open at {stack.status.office_url}")
             async with OfficeApi.of(stack.status) as api:
                 summary = await _play(api, stack.status, agent)
-            console.step("closing the office")
     finally:
         await stack.remove()
-    console.good("everything that was started has been stopped")
+        console.good("everything that was started has been stopped")
     console.machine({**summary, "elapsed_s": round(time.monotonic() - began, 1)})
 
 

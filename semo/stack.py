@@ -59,6 +59,7 @@ class Stack:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._report("closing the office")
         await self._running.aclose()
 
     async def keep_running(self) -> None:

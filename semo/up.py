@@ -19,5 +19,4 @@ async def serve_until_stopped(folder: DataFolder, port: int, repository: Path | 
         console.step("Ctrl-C closes it; everything is kept")
         with contextlib.suppress(asyncio.CancelledError):
             await stack.keep_running()
-        console.step("closing the office")
     console.good("closed")
