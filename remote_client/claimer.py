@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -27,6 +28,7 @@ class Claimer:
         limit: int,
         lease_seconds: int,
         hints_come: Callable[[], bool],
+        holding_back: Callable[[], dict[str, Any] | None],
     ) -> None:
         self._link = link
         self._executor = executor
@@ -34,6 +36,7 @@ class Claimer:
         self._limit = limit
         self._lease_seconds = lease_seconds
         self._hints_come = hints_come
+        self._holding_back = holding_back
         self._hinted: dict[CommandId, float] = {}
         self._claimed: dict[CommandId, None] = {}
         self._look = asyncio.Event()
@@ -90,7 +93,7 @@ class Claimer:
             self._look.clear()
             asked_at = lease_clock()
             try:
-                commands = await self._link.claim_commands(self._limit, self._lease_seconds)
+                commands = await self._link.claim_commands(self._limit, self._lease_seconds, self._holding_back())
             except Unavailable as error:
                 log.warning("nothing claimed", error=error.detail)
                 pause = min(pause * 2, max(LONGEST_PAUSE_SECONDS, self._poll_seconds))

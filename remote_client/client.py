@@ -19,6 +19,10 @@ from remote_client.office_link import OfficeLink, OfficeTerms, Registration
 from remote_client.outbox import Outbox
 from remote_client.policy import Policy, load_policy
 from remote_client.pool import Pool
+from remote_client.pool_circuits import Circuits
+from remote_client.pool_keeper import PoolKeeper
+from remote_client.pool_memory import Memory
+from remote_client.pool_opening import Opening
 from remote_client.ptyhost.host_terminals import HostTerminals
 from remote_client.recovery import recover
 from remote_client.session_maker import KILL_GRACE_SECONDS, SessionMaker
@@ -90,7 +94,10 @@ class _Client:
         maker = SessionMaker(
             self._link, self._terminals, policy, settings.state / "agents", self._adapters, self._uplink, self._on_death
         )
-        self._pool = Pool(maker, self._link, self._uplink, policy.limits.max_sessions, self._on_place_free)
+        circuits = Circuits(self._link)
+        opening = Opening(maker, policy, circuits)
+        self._pool = Pool(maker, opening, Memory(policy), self._link, self._uplink, policy, self._on_place_free)
+        self._keeper = PoolKeeper(self._pool, circuits, maker)
         handlers = Handlers(self._pool, self._terminals, Turns(journal, self._link, self._uplink), journal, policy)
         self._executor = Executor(
             self._link,
@@ -109,6 +116,7 @@ class _Client:
             settings.claim_limit,
             settings.lease_seconds,
             lambda: self._subscriber.state == "live",
+            self._pool.holding_back,
         )
         self._subscriber = Subscriber(
             credentials.supabase_url, credentials.publishable_key, calls, lambda: self._offices, self._claimer
@@ -151,7 +159,7 @@ class _Client:
                         self._uplink.run(),
                         self._leases.run(),
                         beat(self._link, self._settings.heartbeat_seconds, self._on_terms),
-                        self._pool.run(),
+                        self._keeper.run(),
                     )
                 ]
                 await recover(self._link, self._journal, self._outbox, registration)

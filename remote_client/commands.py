@@ -4,7 +4,7 @@ import time
 from asyncio import Event
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from shared.errors import Fenced
@@ -13,6 +13,12 @@ from shared.states import CommandType, SessionStatus
 
 LEASE_MARGIN_SECONDS = 2.0
 """We stop acting this long before the office may think that we are gone."""
+
+
+Holder = tuple[CommandId, Attempt]
+"""One attempt at a command, as the one in whose hands something is."""
+Retry = Literal["timeout", "died", "not_made"]
+"""How a try failed after which the same prompt may be typed again, if whoever asked for it allowed that."""
 
 
 def lease_clock() -> float:
@@ -32,6 +38,10 @@ class Command:
     session_id: SessionId | None
     command_type: CommandType
     payload: dict[str, Any]
+
+    @property
+    def holder(self) -> Holder:
+        return (self.command_id, self.attempt)
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -86,3 +96,4 @@ class Completion:
     session_status: SessionStatus | None = None
     typed_at: datetime | None = None
     confirmed_at: datetime | None = None
+    retry: Retry | None = None

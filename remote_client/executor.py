@@ -17,13 +17,15 @@ from remote_client.leases import Leases
 from remote_client.office_link import Happening, OfficeLink
 from remote_client.outbox import Outbox
 from remote_client.uplink import Uplink
-from shared.errors import Fenced, OfficeError, Unavailable
+from shared.errors import Conflict, Fenced, NoRoom, OfficeError, Unavailable
 from shared.ids import CommandId, SessionId
 from shared.states import CommandType
 
 log = structlog.get_logger(__name__)
 
 _WORK = frozenset({CommandType.CREATE_SESSION, CommandType.SEND_PROMPT, CommandType.RELEASE_SESSION})
+
+GIVE_BACK_AGAIN_SECONDS = 1.0
 
 Lane = tuple[SessionId, bool]
 
@@ -102,11 +104,33 @@ class Executor:
         except Fenced as error:
             log.warning("not done", command_id=str(hold.command.command_id), error=error.detail)
             return None
+        except NoRoom as error:
+            await self._give_back(hold, error)
+            return None
         except OfficeError as error:
-            return Completion(False, None, error.code, _sentence(error), typed_at=hold.typed_at)
+            retry = "not_made" if isinstance(error, Unavailable) and hold.typed_at is None else None
+            return Completion(False, None, error.code, _sentence(error), typed_at=hold.typed_at, retry=retry)
         except Exception as error:
             log.exception("a handler failed", command_id=str(hold.command.command_id))
             return Completion(False, None, "internal", f"{type(error).__name__} in the client", typed_at=hold.typed_at)
+
+    async def _give_back(self, hold: Hold, reason: NoRoom) -> None:
+        """Nothing was typed: another client may take it, or this one again."""
+        command = hold.command
+        detail = {"attempt": command.attempt, "reason": reason.detail}
+        self._uplink.event(
+            Happening(command.office_id, "given_back", detail, datetime.now(UTC), command_id=command.command_id)
+        )
+        while True:
+            try:
+                await self._link.give_back_command(command.command_id, command.attempt)
+                return
+            except Unavailable as error:
+                log.warning("not given back yet", command_id=str(command.command_id), error=error.detail)
+            except Conflict as error:
+                log.warning("not given back", command_id=str(command.command_id), error=error.detail)
+                return
+            await asyncio.sleep(GIVE_BACK_AGAIN_SECONDS)
 
     async def _cancelled(self, hold: Hold) -> None:
         """Our lease is gone, or the client stops."""

@@ -13,7 +13,7 @@ from remote_client.sessions import Session, SessionRequest
 from remote_client.terminals import Terminals
 from remote_client.turns import Turns
 from remote_client.utf8 import complete_length
-from shared.errors import Conflict, InvalidPayload, NotFound
+from shared.errors import Conflict, InvalidPayload, NotFound, SessionFailed
 from shared.ids import ByteOffset
 from shared.payloads import (
     PAYLOADS,
@@ -31,6 +31,7 @@ from shared.payloads import (
 from shared.states import CommandType, SessionStatus
 
 OUTPUT_LIMIT_BYTES = 65_536
+UNTYPED_TRIES = 3
 
 Handler = Callable[[Hold, Payload], Awaitable[Completion]]
 
@@ -68,7 +69,7 @@ class Handlers:
 
     async def interrupt(self, command: Command, reason: str) -> None:
         """Stops the turn of a prompt that runs, if it still does."""
-        for session in self._pool.held_by(command.command_id, command.session_id):
+        for session in self._pool.of(command):
             await session.driver.interrupt(reason)
 
     async def after_delivery(self, hold: Hold) -> None:
@@ -76,7 +77,7 @@ class Handlers:
         command = hold.command
         unheard_of = command.command_type is CommandType.CREATE_SESSION and hold.gone
         if unheard_of or (command.command_type is CommandType.SEND_PROMPT and command.session_id is None):
-            for session in self._pool.held_by(command.command_id, None):
+            for session in self._pool.taken_by(command):
                 self._pool.recycle(session)
 
     async def _create_session(self, hold: Hold, payload: Payload) -> Completion:
@@ -106,13 +107,21 @@ class Handlers:
         assert isinstance(payload, SendPrompt)  # noqa: S101
         self._policy.require_prompt(payload.text)
         command = hold.command
+        seconds = min(payload.timeout_s or self._policy.limits.run_time_s, self._policy.limits.run_time_s)
         if command.session_id is not None:
-            session = self._pool.session(command.session_id)
-        else:
-            request = SessionRequest(command.office_id, payload.role or "", payload.agent)
+            return await self._turns.run(self._pool.session(command.session_id), hold, payload.text, seconds)
+        request = SessionRequest(command.office_id, payload.role or "", payload.agent)
+        for _ in range(UNTYPED_TRIES - 1):
             session = await self._pool.acquire(request, hold)
-        run_time = self._policy.limits.run_time_s
-        return await self._turns.run(session, hold, payload.text, min(payload.timeout_s or run_time, run_time))
+            try:
+                return await self._turns.run(session, hold, payload.text, seconds)
+            except SessionFailed as error:
+                if hold.typed_at is not None:
+                    raise
+                # Nothing was typed: the same prompt in another session does nothing twice.
+                await self._pool.end(session, error.detail)
+        session = await self._pool.acquire(request, hold)
+        return await self._turns.run(session, hold, payload.text, seconds)
 
     async def _send_text(self, hold: Hold, payload: Payload) -> Completion:
         assert isinstance(payload, SendText)  # noqa: S101

@@ -161,6 +161,7 @@ def _written(completion: Completion) -> str:
             "session_status": completion.session_status,
             "typed_at": completion.typed_at.isoformat() if completion.typed_at else None,
             "confirmed_at": completion.confirmed_at.isoformat() if completion.confirmed_at else None,
+            "retry": completion.retry,
         }
     )
 

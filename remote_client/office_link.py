@@ -172,8 +172,11 @@ class OfficeLink:
         answer = await self._own("heartbeat")
         return tuple(OfficeTerms.from_row(row) for row in answer["offices"])
 
-    async def claim_commands(self, limit: int, lease_seconds: int) -> list[Command]:
-        rows = await self._own("claim_commands", limit=limit, lease_seconds=lease_seconds)
+    async def claim_commands(
+        self, limit: int, lease_seconds: int, holding_back: dict[str, Any] | None = None
+    ) -> list[Command]:
+        """`holding_back`: why some agents get no new sessions here, and so nothing that would need one."""
+        rows = await self._own("claim_commands", limit=limit, lease_seconds=lease_seconds, holding_back=holding_back)
         return [Command.from_row(row) for row in rows]
 
     async def renew_leases(
@@ -198,6 +201,7 @@ class OfficeLink:
             typed_at=completion.typed_at,
             confirmed_at=completion.confirmed_at,
             output=[_record(chunk) for chunk in output],
+            retry=completion.retry,
         )
 
     async def report_lost(self, command_id: CommandId, attempt: Attempt, error: str) -> None:
@@ -226,6 +230,17 @@ class OfficeLink:
 
     async def release_session(self, session_id: SessionId) -> None:
         await self._own("release_session", session=session_id)
+
+    async def open_circuit(
+        self, office_id: OfficeId, role: str, failures: int, open_seconds: int, error_code: str, error: str
+    ) -> None:
+        await self._own(
+            "open_circuit", office=office_id, role=role, failures=failures, open_seconds=open_seconds,
+            error_code=error_code, error=error,
+        )  # fmt: skip
+
+    async def close_circuit(self, office_id: OfficeId, role: str) -> None:
+        await self._own("close_circuit", office=office_id, role=role)
 
     async def record_progress(self, steps: Sequence[Step]) -> None:
         names = {TypedStep: "typed", ConfirmedStep: "confirmed"}

@@ -54,6 +54,8 @@ class AgentRule(_Section):
     adapter: Literal["shell", "claude"] | None = None
     command: Annotated[list[str], Field(min_length=1)] | None = None
     enabled: bool = True
+    memory_mb: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
+    """What a session of it takes; None: what its kind usually does."""
     environment: list[str] = Field(default_factory=list[str])
     """Variables that this agent alone gets, by name."""
     permission_mode: PermissionMode = "default"
@@ -67,6 +69,7 @@ class AgentRule(_Section):
 
 class Limits(_Section):
     max_sessions: Annotated[int, Field(ge=1, le=100)] = 6
+    min_free_memory_mb: Annotated[int, Field(ge=0, le=1_048_576)] = 512
     prompt_max_bytes: Annotated[int, Field(ge=1, le=PROMPT_MAX_BYTES)] = PROMPT_MAX_BYTES
     run_time_s: Annotated[float, Field(ge=1, le=86_400)] = 3600
 

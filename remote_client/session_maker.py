@@ -8,17 +8,19 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import structlog
 
+from remote_client import pool_reset
 from remote_client.agents.adapter import AgentAdapter, Wish
 from remote_client.commands import Hold
-from remote_client.office_link import OfficeLink, OfficeTerms, OpenedSession
+from remote_client.office_link import Happening, OfficeLink, OfficeTerms, OpenedSession
 from remote_client.persona_worn import WornPersona
 from remote_client.policy import Policy
-from remote_client.sessions import Session, SessionRequest
+from remote_client.sessions import DEFAULT_COLS, DEFAULT_ROWS, Session, SessionRequest
 from remote_client.terminals import FIRST_BYTE, UNSEEN_EXIT, HookEvent, Terminals, TerminalSpec
 from remote_client.uplink import Uplink
 from remote_client.worktrees import Worktrees
@@ -52,6 +54,7 @@ class SessionMaker:
         self._on_death = on_death
         self._worktrees: dict[tuple[Path, Path], Worktrees] = {}
         self._office_names: dict[OfficeId, str] = {}
+        self._untold_ends: dict[SessionId, str] = {}
 
     def set_terms(self, terms: tuple[OfficeTerms, ...]) -> None:
         self._office_names = {office.office_id: office.name for office in terms}
@@ -78,16 +81,20 @@ class SessionMaker:
             session_id, request.office_id, request.role, agent, request.pool, command.command_id if command else None,
             command.attempt if command else None, request.task, request.cols, request.rows,
         )  # fmt: skip
-        await self._link.open_session(opened)
+        try:
+            await self._link.open_session(opened)
+        except Unavailable:
+            self._untold_ends[session_id] = "not_made"  # the office may have opened it all the same
+            raise
         try:
             worktree = await worktrees.take(request.role, request.task, request.base)
         except OfficeError as error:
-            await self._tell_failure(session_id, error.detail)
+            await self._tell_terminated(session_id, error.detail)
             raise
         session = Session(
             session_id, request, agent, adapter, worktrees, worktree,
             WornPersona(self._link, session_id, request.office_id, request.role), request.cols, request.rows,
-            held_by=command.command_id if command else None,
+            held_by=command.holder if command else None,
         )  # fmt: skip
         try:
             await self._start(session, FIRST_BYTE)
@@ -111,13 +118,18 @@ class SessionMaker:
         """
         session.status = SessionStatus.CREATING
         session.request = session.request.plain()
-        await self._link.update_session(session.session_id, SessionStatus.CREATING)
-        end = await self._stop_terminal(session)
+        session.cols, session.rows = DEFAULT_COLS, DEFAULT_ROWS
         try:
+            await self._link.update_session(session.session_id, SessionStatus.CREATING)
+            end = await self._stop_terminal(session)
+            await asyncio.to_thread(shutil.rmtree, self._state_of(session))
             await session.persona.take_off(session.worktree.path)
+            if kept := await pool_reset.uncover(session.worktree):
+                self._tell_of_stashes(session, kept)
             keep = session.worktree.is_pooled and await session.worktrees.is_untouched(session.worktree)
             if keep:
                 await session.worktrees.freshen(session.worktree)
+                await pool_reset.forget(session.worktree)
             else:
                 old = session.worktree
                 session.worktree = await session.worktrees.take(session.role, None)
@@ -127,6 +139,10 @@ class SessionMaker:
         except BaseException as error:
             await asyncio.shield(self._abandon(session, error))
             raise
+
+    def _tell_of_stashes(self, session: Session, kept: list[str]) -> None:
+        detail = {"branch": session.worktree.branch, "references": kept}
+        self._uplink.event(Happening(session.office_id, "stashes_kept", detail, datetime.now(UTC), session.session_id))
 
     async def end(self, session: Session, reason: str) -> None:
         """Ends every process of it. Its output, its branch and its worktree stay."""
@@ -154,6 +170,7 @@ class SessionMaker:
         await self._link.update_session(
             session.session_id, SessionStatus.READY, pid=info.pid, worktree_path=str(session.worktree.path),
             branch=session.worktree.branch, task=session.worktree.task, persona_version=version,
+            cols=session.cols, rows=session.rows,
         )  # fmt: skip
         session.status = SessionStatus.READY
         session.idle_since = time.monotonic()
@@ -203,12 +220,22 @@ class SessionMaker:
         await self._leave_worktree(session)
         await self._tell_end(session, error.detail if isinstance(error, OfficeError) else "client_stopping")
 
-    async def _tell_failure(self, session_id: SessionId, reason: str) -> None:
-        with contextlib.suppress(Unavailable):
+    async def tell_ends(self) -> None:
+        """Tells the office again of the sessions that ended while it did not listen."""
+        for session_id, reason in list(self._untold_ends.items()):
+            del self._untold_ends[session_id]
+            await self._tell_terminated(session_id, reason)
+
+    async def _tell_terminated(self, session_id: SessionId, reason: str) -> None:
+        try:
             await self._link.update_session(session_id, SessionStatus.TERMINATED, end_reason=reason)
+        except Unavailable:
+            self._untold_ends[session_id] = reason
+        except NotFound:
+            log.info("ended before the office knew of it", session_id=str(session_id))
 
     async def _tell_end(self, session: Session, reason: str) -> None:
         session.status = SessionStatus.TERMINATED
         await asyncio.to_thread(shutil.rmtree, self._state_of(session))
         self._uplink.session_over(session.session_id)
-        await self._tell_failure(session.session_id, reason)
+        await self._tell_terminated(session.session_id, reason)

@@ -5,12 +5,15 @@ from asyncio import Event, Task
 from dataclasses import dataclass, field, replace
 
 from remote_client.agents.adapter import AgentAdapter, AgentDriver
+from remote_client.commands import Holder
 from remote_client.git_head import GitHead
 from remote_client.persona_worn import WornPersona
 from remote_client.terminals import FIRST_BYTE
 from remote_client.worktrees import Worktree, Worktrees
-from shared.ids import ByteOffset, CommandId, OfficeId, SessionId
+from shared.ids import ByteOffset, OfficeId, SessionId
 from shared.states import SessionPool, SessionStatus
+
+DEFAULT_COLS, DEFAULT_ROWS = 120, 40
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class SessionRequest:
     agent: str | None = None
     task: str | None = None
     base: str | None = None
-    cols: int = 120
-    rows: int = 40
+    cols: int = DEFAULT_COLS
+    rows: int = DEFAULT_ROWS
     pool: SessionPool = SessionPool.COLD
     model: str | None = None
     mcp: str | None = None
@@ -51,10 +54,12 @@ class Session:
     cols: int
     rows: int
     status: SessionStatus = SessionStatus.CREATING
-    held_by: CommandId | None = None
-    """The command in whose hands it is; None while it is idle in the pool, or on its way back there."""
+    held_by: Holder | None = None
+    """The attempt in whose hands it is; None while it is idle in the pool, or on its way back there."""
     ending: bool = False
     """Its terminal is being ended on purpose."""
+    end_wanted: bool = False
+    """Somebody asked for its end: what it was doing is not to be done again."""
     pid: int = 0
     idle_since: float = field(default_factory=time.monotonic)
     _driver: AgentDriver | None = None
@@ -97,12 +102,11 @@ class Session:
         return self.status is SessionStatus.READY and self.held_by is None and not self.ending
 
     def fits(self, request: SessionRequest) -> bool:
-        """Whether it may serve a request; one that names its worktree gets a new session."""
+        """Whether it may serve a request; one with wishes of its own gets a new session."""
         return (
             (self.office_id, self.role) == (request.office_id, request.role)
             and request.agent in (None, self.agent)
-            and request.task is None
-            and request.base is None
+            and request.is_plain
         )
 
     def head(self) -> str | None:

@@ -9,7 +9,7 @@ import git
 from git.exc import GitError
 
 from remote_client.agents.adapter import Evidence, TurnEnd, Typing
-from remote_client.commands import Completion, Hold
+from remote_client.commands import Completion, Hold, Retry
 from remote_client.journal import Journal
 from remote_client.office_link import ConfirmedStep, OfficeLink, TypedStep
 from remote_client.sessions import Session
@@ -99,6 +99,7 @@ class Turns:
             session_status=session.status,
             typed_at=hold.typed_at,
             confirmed_at=confirmed_at,
+            retry=_retry_after(ended, session),
         )
 
 
@@ -126,6 +127,15 @@ def _new_commits(session: Session, before: str | None, now: str) -> list[str]:
     except GitError:
         return []
     return str(found).split()
+
+
+def _retry_after(ended: TurnEnd, session: Session) -> Retry | None:
+    """How the turn failed without anybody's wish, if that is how it ended."""
+    if any(one["kind"] == "timeout" for one in ended.evidence):
+        return "timeout"
+    if ended.alive or session.end_wanted or ended.outcome is not TurnOutcome.ERROR:
+        return None
+    return "died"
 
 
 def _in_words(ended: TurnEnd) -> str:

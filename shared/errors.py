@@ -15,7 +15,8 @@ OfficeError                      code, HTTP status, what to do
 │   ├── BackendDown              Supabase does not answer
 │   ├── WaitRanOut               the work goes on, only the waiting ended
 │   ├── PersonaNotRendered       the office server has not rendered the persona yet
-│   └── SessionFailed            the terminal or its worktree could not be made, or died
+│   ├── SessionFailed            the terminal or its worktree could not be made, or died
+│   └── NoRoom                   no place, no memory, or the circuit of the role is open
 └── Ambiguous                    it may have happened: never retried by itself
 """
 
@@ -125,6 +126,11 @@ class SessionFailed(Unavailable):
     code = "session_failed"
     status = 502
     title = "The terminal session could not be made, or died."
+
+
+class NoRoom(Unavailable):
+    code = "no_room"
+    title = "This machine cannot take it now."
 
 
 class Ambiguous(OfficeError):

@@ -6,7 +6,7 @@ create table remote_clients (
   name          text not null check (name ~ '\S' and length(name) <= 100),
   capabilities  jsonb not null default '{}',  -- {"agents":{"shell":"5.2"},"default_agent":"shell","mcp":[…],"repository":…}
   capacity      integer not null default 6 check (capacity between 0 and 100),  -- sessions in use at once
-  holding_back  jsonb,                        -- why it makes no new sessions now: {"reason":"low_memory",…}; null: it does
+  holding_back  jsonb,                        -- why some agents get no new sessions: {"reason":"low_memory","free_mb","agents":{"claude":{"needed_mb"}}}
   epoch         bigint not null default 0,    -- rises with every start of the client; older ones are fenced out
   version       text,
   created_at    timestamptz not null default now(),

@@ -94,7 +94,9 @@ declare
 begin
   select 'circuit_open' into v_reason from role_circuits c
   where c.client_id = p_client.id and c.office_id = p_office and c.role = p_payload ->> 'role';
-  v_reason := coalesce(v_reason, p_client.holding_back ->> 'reason');
+  if v_reason is null and p_client.holding_back -> 'agents' ? coalesce(p_payload ->> 'agent', p_client.capabilities ->> 'default_agent') then
+    v_reason := p_client.holding_back ->> 'reason';
+  end if;
   return case when v_reason is not null and not semo.has_idle_session(p_client.id, p_office, p_payload) then v_reason end;
 end $$;
 

@@ -46,8 +46,8 @@ begin
 end $$;
 
 -- Draws: pending → processing. In order per session and lane; within the places of the client and of the office; nothing that needs a
--- new session while the circuit of its role is open here. p_holding_back: why the client makes no new sessions at all, for people
--- {"reason":"low_memory",…}; null: it does.
+-- new session while the circuit of its role is open here. p_holding_back: why some agents of the client get no new session,
+-- {"reason":"low_memory","free_mb","agents":{"claude":{"needed_mb"}}}; null: all do.
 create function claim_commands(p_client uuid, p_epoch bigint, p_limit integer default 10, p_lease_seconds integer default 30,
                                p_holding_back jsonb default null)
 returns setof agent_commands language plpgsql security definer set search_path = public, pg_temp as $$

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.database.world import Client, Row, World, refused
 
-LOW: Row = {"reason": "low_memory", "free_mb": 300, "needed_mb": 762}
+LOW: Row = {"reason": "low_memory", "free_mb": 300, "agents": {"shell": {"needed_mb": 517}}}
 
 
 async def reason(world: World, command: Row) -> str | None:
@@ -110,6 +110,14 @@ async def test_a_client_without_memory_takes_only_what_an_idle_session_can_serve
     assert await reason(world, first) == "low_memory"
     await client.open_session(office)
     assert await ids(client, LOW) == [first["id"]]
+
+
+async def test_memory_that_suffices_for_one_agent_is_not_held_back_for_another(world: World) -> None:
+    office = await world.office()
+    client = await world.client(office, agents=("shell", "claude"))
+    await world.prompt(office)
+    claude = await world.command(office, "create_session", {"role": "BE", "agent": "claude"})
+    assert await ids(client, LOW) == [claude["id"]]
 
 
 async def test_a_client_that_has_memory_again_takes_what_waited(world: World) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from remote_client import pool
+from remote_client import pool_keeper
 from tests.integration.remote_client.office import Machine, Office, git, written
 
 MakeMachine = Callable[..., Awaitable[Machine]]
@@ -233,8 +233,8 @@ async def test_cold_sessions_that_nobody_used_for_long_are_closed(
     office: Office, machine: MakeMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(monotonic=time.monotonic)
-    monkeypatch.setattr(pool, "time", clock)
-    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(pool_keeper, "time", clock)
+    monkeypatch.setattr(pool_keeper, "LOOK_SECONDS", 0.01)
     await office.sql("update offices set warm_roles = '{FE}', idle_seconds = 600 where id = %s", office.office_id)
     await (await machine()).start()
     held, idle = await office.session("QA"), await office.session("BE")
@@ -252,8 +252,8 @@ async def test_cold_sessions_that_nobody_used_for_long_are_closed(
 async def test_a_warm_session_that_cannot_be_made_is_tried_again_ever_more_rarely_and_told_once(
     office: Office, machine: MakeMachine, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(pool, "FIRST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(pool_keeper, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(pool_keeper, "FIRST_PAUSE_SECONDS", 0.1)
     await office.sql("update offices set warm_roles = '{BE}' where id = %s", office.office_id)
     laptop = await machine()
     laptop.write_policy(tmp_path / "later")
