@@ -35,10 +35,12 @@ client = typer.Typer(help="The client that lends this machine's terminals to an 
 server = typer.Typer(help="The office server.", no_args_is_help=True)
 command = typer.Typer(help="Commands: the rows of agent_commands.", no_args_is_help=True)
 worktree = typer.Typer(help="What agents left in their worktrees on this machine.", no_args_is_help=True)
+monitor = typer.Typer(help="The monitor that tells how an agent's turns end.", no_args_is_help=True)
 app.add_typer(client, name="client")
 app.add_typer(server, name="server")
 app.add_typer(command, name="command")
 app.add_typer(worktree, name="worktree")
+app.add_typer(monitor, name="monitor")
 
 Data = Annotated[Path | None, typer.Option("--data", help="The folder of the office; default: the user's data folder.")]
 State = Annotated[Path | None, typer.Option("--state", help="Where the client keeps its credentials and journal.")]
@@ -189,6 +191,21 @@ def command_cancel(command_id: str, data: Data = None) -> None:
             console.good(f"command {command_id} is withdrawn")
 
     _run(cancel)
+
+
+@monitor.command("replay")
+def monitor_replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE.cast", help="An asciicast v2 recording.")],
+    agent: Annotated[str | None, typer.Option(help="Who was recorded; default: as it says itself.")] = None,
+    chunk: Annotated[int | None, typer.Option(min=0, help="Cut the output anew, into so many bytes; 0: uncut.")] = None,
+) -> None:
+    """Print what the monitor finds in a recording, one JSON object a line."""
+    from semo.monitor import replay_recording
+
+    async def play() -> None:
+        replay_recording(file, agent, chunk)
+
+    _run(play)
 
 
 @worktree.command("list")

@@ -22,7 +22,6 @@ class Said(Enum):
     ASKS = "asks"  # a question that is not about permission
     WORKS = "works"
     RESTS = "rests"  # it has waited for input for a while
-    LEAVES = "leaves"
     NOTHING = "nothing"
 
 
@@ -40,7 +39,6 @@ _PLAIN = {
     "PreToolUse": Said.WORKS,
     "PostToolUse": Said.WORKS,
     "PostToolUseFailure": Said.WORKS,
-    "SessionEnd": Said.LEAVES,
 }
 _QUESTION_TOOLS = ("AskUserQuestion",)
 

@@ -29,6 +29,7 @@ class Block:
 
     speaker: Speaker
     lines: list[str] = field(default_factory=list[str])
+    ink: Ink = "none"
     headless: bool = False
     """Its beginning is not on view, so that who speaks is only likely."""
 
@@ -189,7 +190,7 @@ class _TranscriptReader:
         if sign in profile.bullet_glyphs and alone:
             text = rest.strip()
             speaker = self._speaker(text, ink)
-            self._begin(speaker, text)
+            self._begin(speaker, text, ink)
             if profile.interrupted is not None and profile.interrupted.search(text):
                 self.interrupted = True
             elif speaker != "other":
@@ -197,8 +198,8 @@ class _TranscriptReader:
             return
         self._begin("other", line)
 
-    def _begin(self, speaker: Speaker, text: str) -> None:
-        self.blocks.append(Block(speaker, [text]))
+    def _begin(self, speaker: Speaker, text: str, ink: Ink = "none") -> None:
+        self.blocks.append(Block(speaker, [text], ink))
         self._paragraph = 0
 
     def _speaker(self, text: str, ink: Ink) -> Speaker:
@@ -215,7 +216,7 @@ class _TranscriptReader:
     def _take_more(self, line: str, style: Style) -> None:
         text = line.strip()
         ink = ink_of(style.ink)
-        if text[0] in self._profile.result_glyphs:
+        if text[0] in self._profile.result_glyphs and text[1:2] in ("", " ") and self._may_lead_result(ink):
             self._take_result(text[1:].strip())
             return
         if self._in_prompt and self.prompt is not None:
@@ -234,6 +235,11 @@ class _TranscriptReader:
             self._paragraph = 0
             block = self.blocks[-1]
         block.lines.append(text)
+
+    def _may_lead_result(self, ink: Ink) -> bool:
+        """Where words have a colour, the sign of a tool's output is grey: else it is quoted."""
+        coloured = bool(self.blocks) and self.blocks[-1].speaker == "agent" and self.blocks[-1].ink == "text"
+        return ink in ("dim", "alarm") or not coloured
 
     def _take_result(self, text: str) -> None:
         if self._profile.interrupted is not None and self._profile.interrupted.search(text):

@@ -43,15 +43,13 @@ def read_recording(text: str) -> Recording:
     Raises:
         InvalidPayload: this is no asciicast v2.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in text.split("\n") if line.strip()]  # splitlines would split within events, too
     header = _parsed(lines[0]) if lines else None
     if not isinstance(header, dict):
         raise InvalidPayload("this is no recording: its first line is not the header of an asciicast")
     header = cast(dict[str, Any], header)
     if header.get("version") != 2:
-        raise InvalidPayload(
-            f"this recording is of version {header.get('version')!r}; asciicast v2 is what is read here"
-        )
+        raise InvalidPayload(f"this recording is of version {header.get('version')!r}, not asciicast v2")
     cols, rows = header.get("width"), header.get("height")
     if not isinstance(cols, int) or not isinstance(rows, int) or cols < 1 or rows < 1:
         raise InvalidPayload("the header of this recording does not tell its width and height")

@@ -93,7 +93,7 @@ class ScreenReader:
 
     def _frame_ended(self) -> None:
         look = self._look()
-        if look.prompt is None or _alike(look.prompt, self.prompt):
+        if look.prompt is None or alike(look.prompt, self.prompt):
             self._listen(look)
 
     def _look(self) -> Look:
@@ -114,7 +114,7 @@ class ScreenReader:
         return not (block.headless and pattern.regex.search(self.prompt))
 
 
-def _alike(shown: str, typed: str) -> bool:
+def alike(shown: str, typed: str) -> bool:
     """Whether the prompt on the screen may be the one that was typed: its beginning is."""
     one, other = "".join(shown.split())[:ALIKE_CHARACTERS], "".join(typed.split())[:ALIKE_CHARACTERS]
     return not other or one.startswith(other) or other.startswith(one)

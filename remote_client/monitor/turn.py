@@ -8,6 +8,7 @@ from remote_client.monitor.findings import Evidence
 from remote_client.monitor.patterns import Hit, Pattern, PatternKind
 from remote_client.monitor.profile import Profile
 from remote_client.monitor.reading import Look
+from remote_client.monitor.screen_reader import alike
 from remote_client.terminals import ExitStatus
 from shared.channels import DONE_MARKER
 from shared.ids import ByteOffset
@@ -18,6 +19,8 @@ INTERRUPT_WORKS_SECONDS = 2.5
 ERROR_BEGINS_CHARACTERS = 60
 """An error stands at the beginning of what the agent says; further on, it speaks about one."""
 ERROR_KEPT_CHARACTERS = 300
+
+_PUT_BACK: Evidence = {"kind": "screen", "says": "the prompt stands in the input again"}
 
 
 @dataclass
@@ -82,13 +85,18 @@ def verdict_of(look: Look, turn: Turn, errors: tuple[Pattern, ...]) -> Verdict |
         return None
     if look.interrupted:
         return Verdict(TurnOutcome.INTERRUPTED, {"kind": "screen", "says": "interrupted"})
+    if look.prompt is not None and not alike(look.prompt, turn.prompt):  # all that was said, was said to another one
+        if turn.key_stopped_it():
+            return Verdict(TurnOutcome.INTERRUPTED, {"kind": "typed", "key": turn.interrupt_key})
+        if look.box and alike(look.box, turn.prompt):
+            return Verdict(TurnOutcome.INTERRUPTED, _PUT_BACK)
     failed = _failure(look, errors)
     if failed is not None:
         return failed
     if turn.key_stopped_it() and not look.finished:
         return Verdict(TurnOutcome.INTERRUPTED, {"kind": "typed", "key": turn.interrupt_key})
     if turn.prompt and look.box == turn.prompt.strip() and not look.said:
-        return Verdict(TurnOutcome.INTERRUPTED, {"kind": "screen", "says": "the prompt stands in the input again"})
+        return Verdict(TurnOutcome.INTERRUPTED, _PUT_BACK)
     words = look.last_words
     if words is None or look.box is None or words.speaker not in ("agent", "alarm"):
         return None
@@ -100,8 +108,9 @@ def _failure(look: Look, errors: tuple[Pattern, ...]) -> Verdict | None:
     words = look.last_words
     if words is None or words.speaker not in ("agent", "alarm"):
         return None
-    head = words.text[:ERROR_BEGINS_CHARACTERS].replace("\n", " ")
-    name = next((pattern.name for pattern in errors if any(True for _ in pattern.hits(head))), None)
+    head = words.text.partition("\n\n")[0].replace("\n", " ")[:ERROR_BEGINS_CHARACTERS]
+    latest = 0 if words.ink == "text" else ERROR_BEGINS_CHARACTERS
+    name = next((one.name for one in errors if any(hit.start <= latest for hit in one.hits(head))), None)
     if name is None and (words.speaker != "alarm" or len(look.said) > 1):
         return None
     if DONE_MARKER in words.text:

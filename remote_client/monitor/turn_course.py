@@ -14,8 +14,8 @@ from remote_client.monitor.hooks import HookWord, Said
 from remote_client.monitor.keys import Key
 from remote_client.monitor.patterns import Hit, PatternKind, PatternTable
 from remote_client.monitor.profile import Activity, Profile
-from remote_client.monitor.reading import Dialog
-from remote_client.monitor.screen_reader import ScreenReader
+from remote_client.monitor.reading import Dialog, Look
+from remote_client.monitor.screen_reader import ScreenReader, alike
 from remote_client.monitor.turn import Submitted, Turn, Verdict, exit_verdict, line_verdict, verdict_of
 from remote_client.monitor.turn_report import report_of
 from remote_client.terminals import ExitStatus
@@ -47,7 +47,6 @@ class TurnCourse:
         self._reported: set[str] = set()
         self._activity: Activity | None = None
         self._hooked = False
-        self._left = False
         self._exited = False
         self._settles_at: float | None = None
         self._rendered_at = 0.0
@@ -81,8 +80,10 @@ class TurnCourse:
         self._last_output_at = now
         self._told_quiet = False
         turn = self.turn
-        if turn is not None and (turn.rests_since is not None or turn.stands is not None or self._activity is None):
+        if turn is not None and (turn.rests_since is not None or turn.stands is not None):
             self._settle_soon(now)
+        elif self._activity is None and (turn is not None or self._submitted) and self._settles_at is None:
+            self._settle_soon(now)  # without a title, the screen is looked at again and again
 
     def title_said(self, says: Activity, title: str, at: ByteOffset, now: float) -> None:
         evidence: Evidence = {"kind": "title", "title": title, "says": says, "offset": at}
@@ -104,9 +105,7 @@ class TurnCourse:
     def hook_said(self, word: HookWord, at: ByteOffset, now: float) -> None:
         self._hooked = True
         turn = self.turn
-        if word.said is Said.LEAVES:
-            self._left = True
-        elif word.said is Said.STARTED:
+        if word.said is Said.STARTED:
             self._prompt_arrived(word, at, now)
         elif turn is None:
             return
@@ -159,10 +158,6 @@ class TurnCourse:
         elif says == "turn_duration" and turn.rests_since is None:
             self._rests(turn, at, now)
 
-    def leaves(self) -> None:
-        """It gave its title back, as programs do when they end."""
-        self._left = True
-
     def exited(self, exit_status: ExitStatus | None, at: ByteOffset, now: float) -> None:
         turn = self.turn
         self._exited = True
@@ -176,7 +171,7 @@ class TurnCourse:
                 self._resolve(at, now)
             if self.turn is not None:
                 self._end(exit_verdict(turn, self._profile, exit_status, evidence), at, now)
-        if exit_status is not None or self._left:
+        if exit_status is not None:
             self.find(FindingKind.EXITED, at, now, evidence)
         self._settles_at = None
 
@@ -210,6 +205,9 @@ class TurnCourse:
 
     def _prompt_arrived(self, word: HookWord, at: ByteOffset, now: float) -> None:
         turn = self.turn
+        if turn is not None and turn.paused:
+            self._goes_on(word.evidence, at, now)  # its background work woke it: what that said is its prompt
+            return
         if turn is not None and turn.confirmed:
             # One prompt after the other, and nothing told how the first one ended.
             self._end(self._verdict(turn) or Verdict(TurnOutcome.WAITING_INPUT, {"kind": "unknown"}), at, now)
@@ -292,9 +290,10 @@ class TurnCourse:
         """A moment of rest: what does the screen say?"""
         turn = self.turn
         look = self.reader.look()
+        if turn is None and self._activity is None and self._submitted and self._shows_prompt(look):
+            self._start({"kind": "screen", "says": "busy" if look.busy else "answered", "offset": at}, at, now)
+            turn = self.turn
         if turn is None:
-            if self._activity is None and self._submitted and look.busy:
-                self._start({"kind": "screen", "says": "busy", "offset": at}, at, now)
             return
         if look.dialog is not None:
             self._stand_at_dialog(look.dialog, at, now)
@@ -319,6 +318,11 @@ class TurnCourse:
             self._pause(turn, {"kind": "screen", "says": "background work", "offset": at}, at, now)
             return
         self._end(verdict, at, now)
+
+    def _shows_prompt(self, look: Look) -> bool:
+        """The agent has taken the prompt that was sent."""
+        taken = look.prompt is not None and alike(look.prompt, self._submitted[0].text)
+        return taken and (look.busy or bool(look.said))
 
     def _end(self, verdict: Verdict, at: ByteOffset, now: float, message: str | None = None) -> None:
         turn = self.turn

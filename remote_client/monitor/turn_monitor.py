@@ -71,8 +71,6 @@ class TurnMonitor:
             told = self._title.read(sighting.text)
             if told is not None:
                 course.title_said(told, sighting.text, sighting.end, now)
-            elif not sighting.text:
-                course.leaves()
         elif sighting.kind == "hit" and sighting.hit is not None:
             course.hit(sighting.hit, sighting.end, now)
         elif sighting.kind == "bell":
