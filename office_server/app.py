@@ -23,11 +23,22 @@ from office_server.metrics import Metrics
 from office_server.middleware import BodyLimit, Observed
 from office_server.personas import PersonaKeeper
 from office_server.results import Results
-from office_server.routes import clients, commands, enrollment, health, offices, personas, prompts, sessions, tokens
+from office_server.routes import (
+    clients,
+    commands,
+    enrollment,
+    health,
+    offices,
+    personas,
+    pool,
+    prompts,
+    sessions,
+    tokens,
+)
 from office_server.services import Services
 from office_server.settings import OfficeSettings
 
-_ROUTERS = (offices, personas, clients, enrollment, sessions, prompts, commands, tokens, health)
+_ROUTERS = (offices, personas, clients, enrollment, sessions, prompts, commands, pool, tokens, health)
 
 
 def create_app(settings: OfficeSettings) -> FastAPI:

@@ -25,6 +25,7 @@ class Wish:
     client: ClientId | None = None
     priority: int = 0
     deadline: datetime | None = None
+    max_attempts: int = 1
     idempotency_key: str | None = None
 
 
@@ -105,6 +106,7 @@ def _fields(wish: Wish) -> dict[str, Any]:
         "command_type": wish.command_type,
         "payload": wish.payload,
         "priority": wish.priority,
+        "max_attempts": wish.max_attempts,
         "author": wish.author,
     }
 
@@ -118,6 +120,7 @@ def _the_same(wish: Wish, earlier: Command) -> Command:
         and (wish.client is None or earlier.client_id == wish.client)
         and earlier.priority == wish.priority
         and earlier.deadline == wish.deadline
+        and earlier.max_attempts == wish.max_attempts
     )
     if not same:
         raise Conflict(

@@ -27,8 +27,9 @@ class Seen:
 
     @property
     def result(self) -> Result | None:
-        """The result of the attempt that counts."""
-        return self.results[-1] if self.results and self.is_final else None
+        """The result of the attempt that counts; None when it was withdrawn or expired between two tries."""
+        last = self.results[-1] if self.results else None
+        return last if last is not None and self.is_final and last.attempt == self.command.attempt else None
 
 
 class Results:

@@ -79,7 +79,9 @@ class Command(Row):
     payload: dict[str, Any]
     status: CommandStatus
     priority: int
-    attempt: Attempt
+    attempt: Attempt = Field(description="rises with every offer, whether the one before was tried or only given back")
+    max_attempts: int = Field(description="how often it may be tried")
+    not_before: datetime | None = Field(description="the pause before another try")
     claimed_by: ClientId | None
     deadline: datetime | None
     author: str | None
@@ -116,6 +118,7 @@ class Session(Row):
     pool: SessionPool
     status: SessionStatus
     acquired_by: CommandId | None = Field(description="null: idle in its pool")
+    held_since: datetime = Field(description="since when it is in these hands, or idle")
     task: str | None
     worktree_path: str | None
     branch: str | None

@@ -8,11 +8,14 @@ from pydantic import BaseModel, Field
 class Waiting(BaseModel):
     reason: str = Field(examples=["no_client_online"], description="stable")
     detail: str = Field(examples=["No machine that could take this is online: macbook-3 since 2026-11-21 12:04 UTC."])
-    clients: list[dict[str, Any]] = Field(description="the machines that it is about: name, online, last_seen_at")
+    clients: list[dict[str, Any]] = Field(
+        description="the machines that it is about: name, online, last_seen_at, and what keeps each: offline,"
+        " not_capable, busy, circuit_open, low_memory, or null"
+    )
 
 
 def in_words(found: dict[str, Any] | None) -> Waiting | None:
-    """What `command_waiting_reason` answered, for people; None when nothing holds the command back."""
+    """What the database answered, for people; None when nothing holds the command back."""
     if found is None:
         return None
     clients: list[dict[str, Any]] = found["clients"]
@@ -24,11 +27,20 @@ def in_words(found: dict[str, Any] | None) -> Waiting | None:
         case "no_client_capable":
             detail = f"No machine that is online has that agent: {_names(clients)}."
         case "all_clients_busy":
-            detail = f"All sessions are taken on {_names(clients)}; it starts when one is free."
+            detail = f"All sessions are taken on {_names(clients, 'busy')}; it starts when one is free."
+        case "circuit_open":
+            names = _names(clients, "circuit_open")
+            detail = f"Sessions of this role could not be made on {names}; it is tried again every minute."
+        case "low_memory":
+            detail = f"There is no memory for another session on {_names(clients, 'low_memory')}."
         case "office_full":
             detail = "The office has as many sessions in use as it allows; it starts when one is free."
         case "behind_another_command":
             detail = "An earlier command of the same session comes first."
+        case "not_before":
+            detail = "Its last try failed; the next one begins after a pause."
+        case "deadline_passed":
+            detail = "Its deadline has passed; it expires."
         case other:
             detail = f"It waits: {other}."
     return Waiting(reason=found["reason"], detail=detail, clients=clients)
@@ -39,5 +51,7 @@ def _away(client: dict[str, Any]) -> str:
     return f"{client['name']} since {str(seen)[:16].replace('T', ' ')} UTC" if seen else f"{client['name']} never was"
 
 
-def _names(clients: list[dict[str, Any]]) -> str:
-    return ", ".join(str(client["name"]) for client in clients if client["online"])
+def _names(clients: list[dict[str, Any]], reason: str | None = None) -> str:
+    """Of those that are online; with `reason`, of those that it keeps, if the database told."""
+    kept = [client for client in clients if client["online"] and client.get("reason") == reason]
+    return ", ".join(str(client["name"]) for client in kept or clients if client["online"])

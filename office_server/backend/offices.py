@@ -45,6 +45,10 @@ class Offices:
             raise unknown_office(office)
         return changed[0]
 
+    async def pool(self, office: OfficeId, pending: int) -> dict[str, Any]:
+        """What `pool_state` says, with the first `pending` of the commands that wait."""
+        return await self._connection.call("pool_state", p_office=str(office), p_pending=pending)
+
 
 def unknown_office(office: OfficeId) -> NotFound:
     return NotFound(f"There is no office {office}.", office_id=str(office))

@@ -46,6 +46,18 @@ IdempotencyKey = Annotated[
 ]
 
 
+MaxAttempts = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=3,
+        description="2 or 3: the prompt is typed again, in a fresh session, when its time ran out (once) or its agent"
+        " died (twice). Part of the work may then be done twice",
+        examples=[1],
+    ),
+]
+
+
 class Accepted(BaseModel):
     """The command is stored and goes its way; ask for it at `/api/offices/{office_id}/commands/{command_id}`."""
 

@@ -9,7 +9,7 @@ from office_server import waiting
 from office_server.access import Operator, Viewer
 from office_server.asking import Wish
 from office_server.results import Seen
-from office_server.routes.answers import Accepted, IdempotencyKey, Wait
+from office_server.routes.answers import Accepted, IdempotencyKey, MaxAttempts, Wait
 from office_server.rows import Command, Result
 from office_server.services import Services, ServicesDep
 from office_server.waiting import Waiting
@@ -35,6 +35,7 @@ class NewCommand(BaseModel):
     client_id: ClientId | None = Field(default=None, description="the machine it is meant for; otherwise whichever can")
     priority: int = Field(default=0, ge=-100, le=100, description="higher goes first")
     deadline: AwareDatetime | None = Field(default=None, description="it expires when nobody took it by then")
+    max_attempts: MaxAttempts = 1
 
 
 class CommandDetail(Command):
@@ -69,6 +70,7 @@ async def insert_command(
             client=body.client_id,
             priority=body.priority,
             deadline=body.deadline,
+            max_attempts=body.max_attempts,
             idempotency_key=key,
         )
     )

@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict
 
 from office_server.access import Operator
 from office_server.asking import Wish
-from office_server.routes.answers import Accepted, Finished, IdempotencyKey, Wait
+from office_server.routes.answers import Accepted, Finished, IdempotencyKey, MaxAttempts, Wait
 from office_server.routes.sessions import prompt_answer
 from office_server.services import ServicesDep
 from shared.states import CommandType
@@ -22,6 +22,7 @@ class RolePrompt(BaseModel):
     role: str
     agent: str | None = None
     timeout_s: float | None = None
+    max_attempts: MaxAttempts = 1
 
 
 @router.post("", status_code=202, response_model=Accepted, responses={200: {"model": Finished}})
@@ -33,7 +34,8 @@ async def prompt_role(
         office=access.office.id,
         author=access.author,
         command_type=CommandType.SEND_PROMPT,
-        payload=body.model_dump(exclude_none=True),
+        payload=body.model_dump(exclude_none=True, exclude={"max_attempts"}),
+        max_attempts=body.max_attempts,
         idempotency_key=key,
     )
     return await prompt_answer(services, await services.desk.ask(wish), wait)

@@ -16,7 +16,10 @@ Row = dict[str, Any]
 
 
 class Machine:
-    """Answers each command as a client would. A prompt says how it ends: `fail …` fails, `hang …` is never answered."""
+    """Answers each command as a client would. A prompt says how it ends: `fail …` fails, `hang …` is never answered.
+
+    `die once …` fails as a dead agent does, and succeeds when it is tried again.
+    """
 
     def __init__(self, connection: psycopg.AsyncConnection[Row], office: str) -> None:
         self._connection = connection
@@ -24,6 +27,7 @@ class Machine:
         self.client = str(uuid4())
         self.epoch = 0
         self.paused = False
+        self.failed_once = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
@@ -50,6 +54,12 @@ class Machine:
         await self._call("open_session", session, self._office, role, "shell", "cold", *held)
         await self._call("update_session", session, "ready", json.dumps({"pid": 4711, "branch": "agent/be-x"}))
         return session
+
+    async def open_circuit(self, role: str) -> None:
+        await self._call("open_circuit", self._office, role, 3, 60, "session_failed", "the shell shows no prompt")
+
+    async def claim_holding_back(self, reason: Row) -> None:
+        await self._call("claim_commands", 10, 30, json.dumps(reason))
 
     async def _join(self) -> None:
         await self._run("insert into remote_clients (id, name) values (%s, 'machine')", self.client)
@@ -89,6 +99,13 @@ class Machine:
         if text.startswith("hang"):
             return
         session = session or await self.open_session(command["payload"]["role"], command)
+        if text.startswith("die once") and command["attempt"] == 1:
+            await self._call(
+                "complete_command", command["id"], 1, False, None, "turn_error", "the agent ended", None, None, None,
+                "[]", "died",
+            )  # fmt: skip
+            self.failed_once.set()
+            return
         turn = {"session_id": session, "turn_id": str(uuid4()), "outcome": "done", "marker": True}
         if text.startswith("fail"):
             error = ("turn_error", "the agent failed")

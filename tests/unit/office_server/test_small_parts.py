@@ -102,6 +102,11 @@ def test_a_failed_command_answers_with_the_status_of_its_own_error():
         ("all_clients_busy", "taken on big"),
         ("office_full", "as many sessions"),
         ("behind_another_command", "comes first"),
+        ("circuit_open", "made on big; it is tried again"),
+        ("low_memory", "memory for another session on big"),
+        ("not_before", "after a pause"),
+        ("deadline_passed", "it expires"),
+        ("a_new_reason", "a_new_reason"),
     ],
 )
 def test_why_a_command_waits_is_said_in_words(reason: str, words: str):
@@ -130,3 +135,13 @@ def test_a_persona_without_scope_or_skills_has_no_empty_sections():
     assert "What is yours" not in text
     assert "good at" not in text
     assert "\n\n\n" not in text
+
+
+def test_only_the_machines_that_are_kept_by_the_reason_are_named():
+    clients = [
+        {"name": "broken", "online": True, "last_seen_at": None, "reason": "circuit_open"},
+        {"name": "other", "online": True, "last_seen_at": None, "reason": "not_capable"},
+    ]
+    said = waiting.in_words({"reason": "circuit_open", "clients": clients})
+    assert said is not None
+    assert "made on broken;" in said.detail
