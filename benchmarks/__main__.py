@@ -6,11 +6,13 @@ import sys
 
 from benchmarks.dispatch import dispatch
 from benchmarks.figures import Figure
+from benchmarks.terminals import terminals
 
 
 async def main() -> None:
-    async for figure in dispatch():
-        show(figure)
+    for figures in (terminals(), dispatch()):
+        async for figure in figures:
+            show(figure)
 
 
 def show(figure: Figure) -> None:

@@ -75,6 +75,7 @@ class Connection:
             "hello": self._hello,
             "create": self._create,
             "write": self._write,
+            "settle": self._settle,
             "resize": self._resize,
             "input_mode": self._input_mode,
             "signal": self._signal,
@@ -151,8 +152,11 @@ class Connection:
         return info_to_json(await self._terminals.create(spec_of(frame.header["spec"]))), b""
 
     async def _write(self, frame: Frame) -> Answer:
-        await self._terminals.write(session_of(frame.header), frame.body)
+        await self._terminals.write(session_of(frame.header), frame.body, frame.header.get("key"))
         return NOTHING
+
+    async def _settle(self, frame: Frame) -> Answer:
+        return await self._terminals.settle(session_of(frame.header), frame.header["key"]), b""
 
     async def _resize(self, frame: Frame) -> Answer:
         await self._terminals.resize(session_of(frame.header), frame.header["cols"], frame.header["rows"])

@@ -14,6 +14,7 @@ from uuid import UUID
 from remote_client.ptyhost.processes import end_strays
 from remote_client.ptyhost.pty_terminal import PtyTerminal
 from remote_client.ptyhost.record import Record
+from remote_client.ptyhost.turns import Turns
 from remote_client.terminals import (
     HOOK_SOCKET,
     HOOK_TOKEN,
@@ -46,6 +47,7 @@ class InProcessTerminals:
         self._terminals: dict[SessionId, PtyTerminal] = {}
         self._records: dict[SessionId, Record] = {}
         self._by_token: dict[str, SessionId] = {}
+        self._turns = Turns()
 
     @property
     def alive(self) -> list[SessionId]:
@@ -93,7 +95,7 @@ class InProcessTerminals:
         try:
             if folder is not None:
                 folder.mkdir(mode=0o700)
-            terminal = PtyTerminal.start(spec, extra, folder, self._keep_bytes)
+            terminal = PtyTerminal.start(spec, extra, folder, self._keep_bytes, self._turns)
         except OSError as error:
             raise SessionFailed(f"no terminal for session {spec.session_id}: {error}") from error
         except SessionFailed:
@@ -105,8 +107,11 @@ class InProcessTerminals:
         self._records[spec.session_id] = terminal.record
         return terminal.record.info()
 
-    async def write(self, session_id: SessionId, data: bytes) -> None:
-        self._terminal(session_id).write(data)
+    async def write(self, session_id: SessionId, data: bytes, key: str | None = None) -> None:
+        self._terminal(session_id).write(data, key)
+
+    async def settle(self, session_id: SessionId, key: str) -> ByteOffset | None:
+        return self._terminal(session_id).settle(key)
 
     async def resize(self, session_id: SessionId, cols: int, rows: int) -> None:
         self._terminal(session_id).resize(cols, rows)

@@ -83,13 +83,15 @@ class HostTerminals:
     async def _start(self) -> HostLink:
         try:
             async with asyncio.timeout(START_SECONDS):
+                pause = _PAUSE_SECONDS
                 while True:
                     await self._launch()
                     # One that is about to end may have the lock still: then this goes round.
                     link = await self._link(self._own)
                     if link is not None:
                         return link
-                    await asyncio.sleep(_PAUSE_SECONDS)
+                    await asyncio.sleep(pause)
+                    pause *= 2
         except TimeoutError:
             raise SessionFailed(f"the host of the terminals did not start, see {self._own.log}") from None
 
@@ -147,8 +149,12 @@ class HostTerminals:
         self._homes[spec.session_id] = self._own
         return info_of(told)
 
-    async def write(self, session_id: SessionId, data: bytes) -> None:
-        await self._call(session_id, "write", data)
+    async def write(self, session_id: SessionId, data: bytes, key: str | None = None) -> None:
+        await self._call(session_id, "write", data, key=key)
+
+    async def settle(self, session_id: SessionId, key: str) -> ByteOffset | None:
+        offset, _ = await self._call(session_id, "settle", key=key)
+        return offset
 
     async def resize(self, session_id: SessionId, cols: int, rows: int) -> None:
         await self._call(session_id, "resize", cols=cols, rows=rows)

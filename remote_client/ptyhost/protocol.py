@@ -64,7 +64,7 @@ async def read_frame(reader: asyncio.StreamReader) -> Frame | None:
 
 
 def session_of(header: dict[str, Any]) -> SessionId:
-    return SessionId(UUID(header["session_id"]))
+    return SessionId(UUID(str(header["session_id"])))
 
 
 def spec_to_json(spec: TerminalSpec) -> dict[str, Any]:

@@ -18,13 +18,12 @@ from remote_client.ptyhost.events import Start
 from remote_client.ptyhost.processes import Leader, end_tree
 from remote_client.ptyhost.record import Record
 from remote_client.ptyhost.spawn import Spawned, require_size, spawn
+from remote_client.ptyhost.turns import MOST_BYTES, Turns
 from remote_client.terminals import SESSION_TAG, ExitStatus, InputMode, TerminalSpec
 from shared.errors import Conflict, SessionFailed
+from shared.ids import ByteOffset
 
 READ_SIZE = 65_536
-READ_PER_TURN = 16_384
-"""A flooding program gets this much of each turn of the event loop, so that the others get theirs."""
-
 DRAIN_SECONDS = 0.5
 """How long a grandchild may hold the terminal open after its program has ended."""
 
@@ -41,13 +40,15 @@ KILLED_SECONDS = 10.0
 class PtyTerminal:
     """Owns the master side of the PTY. Made by `start`; over when its record has ended."""
 
-    def __init__(self, record: Record, process: Spawned) -> None:
+    def __init__(self, record: Record, process: Spawned, turns: Turns) -> None:
         self.record = record
+        self._turns = turns
         self._process = process
         self._master = process.fd
         self._loop = asyncio.get_running_loop()
         self._queue: deque[memoryview] = deque()
         self._queued = 0
+        self._typed: dict[str | None, ByteOffset | None] = {}
         self._writing = False
         self._reaped = False
         self._at_end = asyncio.Event()
@@ -55,11 +56,13 @@ class PtyTerminal:
         self._killing: asyncio.Task[None] | None = None
         os.set_blocking(self._master, False)
         os.set_inheritable(self._master, False)
-        self._loop.add_reader(self._master, self.read)
+        self._loop.add_reader(self._master, self._has_output)
         watch(process.pid, self._on_exit)
 
     @classmethod
-    def start(cls, spec: TerminalSpec, extra: dict[str, str], folder: Path | None, keep_bytes: int) -> "PtyTerminal":
+    def start(
+        cls, spec: TerminalSpec, extra: dict[str, str], folder: Path | None, keep_bytes: int, turns: Turns
+    ) -> "PtyTerminal":
         """Takes a few milliseconds and lets nothing else run meanwhile. `extra` goes into the program's environment.
 
         Raises:
@@ -68,7 +71,7 @@ class PtyTerminal:
         process = spawn(spec, dict(spec.environment) | extra | {SESSION_TAG: str(spec.session_id)})
         started = Leader.of(process.pid).started
         start = Start(process.pid, started, spec.first_offset, spec.cols, spec.rows, time.time())
-        return cls(Record.begin(spec.session_id, start, folder, keep_bytes), process)
+        return cls(Record.begin(spec.session_id, start, folder, keep_bytes), process, turns)
 
     @property
     def _leader(self) -> Leader:
@@ -76,7 +79,10 @@ class PtyTerminal:
 
     # Output -----------------------------------------------------------------------------------------------------------
 
-    def read(self, at_most: int = READ_PER_TURN) -> None:
+    def _has_output(self) -> None:
+        self.read(self._turns.share())
+
+    def read(self, at_most: int = MOST_BYTES) -> None:
         """Takes in what has come, without waiting."""
         pieces: list[bytes] = []
         taken = 0
@@ -101,12 +107,16 @@ class PtyTerminal:
 
     # Input ------------------------------------------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, key: str | None = None) -> None:
         """
         Raises:
-            Conflict: the terminal would cut a line, or the program does not read.
+            Conflict: the terminal would cut a line, or the program does not read, or the key was settled.
             SessionFailed: it has ended.
         """
+        if key in self._typed:
+            if self._typed[key] is None:
+                raise Conflict(f"session {self.record.session_id} was told that this would never be typed")
+            return
         self._require_alive()
         if self._queued + len(data) > QUEUE_BYTES:
             raise Conflict(f"the program of session {self.record.session_id} does not read what is typed")
@@ -114,10 +124,17 @@ class PtyTerminal:
             raise Conflict(
                 f"a line of more than {LINE_BYTES} bytes would be cut: session {self.record.session_id} takes lines now"
             )
+        if key is not None:
+            self.read()  # what it put out before does not count as an answer
+            self._typed[key] = self.record.info().end
         self._queue.append(memoryview(data))
         self._queued += len(data)
         if not self._writing:
             self._drain_queue()
+
+    def settle(self, key: str) -> ByteOffset | None:
+        """Where the output stood when the write with this key was typed; None: it was not, and never will be."""
+        return self._typed.setdefault(key, None)
 
     def _drain_queue(self) -> None:
         while self._queue:

@@ -143,6 +143,8 @@ async def _serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
         await serve(reader, writer)
     except OfficeError as error:
         log.warning("a connection was closed: %s", error.detail)
+    except Exception:  # a fault of ours in one connection must not end all terminals
+        log.exception("a connection broke down")
     finally:
         writer.close()
 

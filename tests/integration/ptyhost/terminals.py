@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ from remote_client.terminals import (
     Terminals,
     TerminalSpec,
 )  # fmt: skip
+from shared.errors import NotFound
 from shared.ids import ByteOffset, SessionId
 from tests.support.processes import child_running, command_lines, environment_of
 
@@ -96,8 +97,9 @@ class Watched:
     async def end(self) -> None:
         self.following.cancel()
         await asyncio.gather(self.following, return_exceptions=True)
-        await self.terminals.kill(self.session_id, 0.2)
-        await self.terminals.forget(self.session_id)
+        with suppress(NotFound):  # it was forgotten already
+            await self.terminals.kill(self.session_id, 0.2)
+            await self.terminals.forget(self.session_id)
 
     def processes(self) -> list[int]:
         """Living processes with the tag of this session."""
