@@ -9,6 +9,7 @@ import structlog
 
 from remote_client.adapters import available_adapters
 from remote_client.claimer import Claimer
+from remote_client.commands import lease_clock
 from remote_client.credentials import Credentials, load, private_folder
 from remote_client.executor import Executor
 from remote_client.handlers import Handlers
@@ -24,16 +25,16 @@ from remote_client.pool_keeper import PoolKeeper
 from remote_client.pool_memory import Memory
 from remote_client.pool_opening import Opening
 from remote_client.ptyhost.host_terminals import HostTerminals
-from remote_client.recovery import recover
-from remote_client.session_maker import KILL_GRACE_SECONDS, SessionMaker
+from remote_client.recovery import Recovery
+from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session
 from remote_client.settings import ClientSettings
 from remote_client.subscriber import Subscriber
 from remote_client.supabase_calls import SupabaseCalls
 from remote_client.turns import Turns
 from remote_client.uplink import Uplink
-from shared.errors import Unavailable
-from shared.ids import OfficeId
+from shared.errors import Fenced, Forbidden, Unauthenticated, Unavailable
+from shared.ids import OfficeId, SessionId
 
 log = structlog.get_logger(__name__)
 
@@ -92,13 +93,15 @@ class _Client:
         self._leases = Leases(self._link, settings.lease_seconds)
         self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._on_place_free)
         maker = SessionMaker(
-            self._link, self._terminals, policy, settings.state / "agents", self._adapters, self._uplink, self._on_death
-        )
+            self._link, self._terminals, policy, settings.state / "agents", self._adapters, self._uplink, journal,
+            self._on_death,
+        )  # fmt: skip
         circuits = Circuits(self._link)
         opening = Opening(maker, policy, circuits)
         self._pool = Pool(maker, opening, Memory(policy), self._link, self._uplink, policy, self._on_place_free)
         self._keeper = PoolKeeper(self._pool, circuits, maker)
-        handlers = Handlers(self._pool, self._terminals, Turns(journal, self._link, self._uplink), journal, policy)
+        turns = Turns(journal, self._link, self._uplink)
+        handlers = Handlers(self._pool, self._terminals, turns, journal, policy)
         self._executor = Executor(
             self._link,
             handlers,
@@ -109,6 +112,7 @@ class _Client:
             settings.lease_seconds,
             lambda command_id: self._claimer.let_go(command_id),
         )
+        self._recovery = Recovery(self._link, self._terminals, journal, maker, self._pool, turns, self._executor)
         self._claimer = Claimer(
             self._link,
             self._executor,
@@ -133,22 +137,24 @@ class _Client:
         self._pool.set_terms(terms)
 
     async def serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
+        end = False
         try:
             await self._serve(stop, on_ready)
+            end = self._settings.sessions_at_stop == "end"
+        except (Fenced, Unauthenticated, Forbidden):
+            end = True
+            raise
         finally:
-            await self._terminals.stop()
-
-    async def _end_leftovers(self) -> None:
-        """Ends the terminals of an earlier process of this client."""
-        for left in await self._terminals.list():
-            log.info("a terminal was left behind", session_id=str(left.session_id), pid=left.pid)
-            await self._terminals.kill(left.session_id, KILL_GRACE_SECONDS)
-            await self._terminals.forget(left.session_id)
+            if end:
+                await self._pool.close("client_stopped")
+                await self._terminals.stop()
+            else:
+                await self._terminals.detach()
 
     async def _serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
-        await self._end_leftovers()
-        registration = await self._register(stop)
-        if registration is None:
+        live = await self._recovery.find()
+        registered = await self._register(stop, live)
+        if registered is None:
             return
         try:
             async with asyncio.TaskGroup() as group:
@@ -159,16 +165,16 @@ class _Client:
                         self._uplink.run(),
                         self._leases.run(),
                         beat(self._link, self._settings.heartbeat_seconds, self._on_terms),
-                        self._keeper.run(),
                     )
                 ]
-                await recover(self._link, self._journal, self._outbox, registration)
+                await self._recovery.run(*registered)
+                loops.append(group.create_task(self._keeper.run()))
                 intake = [group.create_task(self._claimer.run())]
                 if self._settings.realtime:
                     intake.append(group.create_task(self._subscriber.run()))
                 announcing = group.create_task(self._announce(on_ready))
                 await stop.wait()
-                log.info("stopping")
+                log.info("stopping", sessions=self._settings.sessions_at_stop)
                 for task in (*intake, announcing):
                     task.cancel()
                 await self._wind_down()
@@ -176,16 +182,18 @@ class _Client:
                     task.cancel()
         except BaseExceptionGroup as group_of_errors:
             raise group_of_errors.exceptions[0] from None
-        finally:
-            await self._pool.close("client_stopped")
 
-    async def _register(self, stop: asyncio.Event) -> Registration | None:
-        """Registers, however long the office is away; None when the client is to stop before that."""
+    async def _register(self, stop: asyncio.Event, live: list[SessionId]) -> tuple[Registration, float] | None:
+        """Registers, however long the office is away; None when the client is to stop before that.
+
+        Returns: what the office says, and when it was asked, on the lease clock.
+        """
         held = [(entry.command_id, entry.attempt) for entry in self._journal.entries()]
         pause = 0.5
         while not stop.is_set():
+            asked_at = lease_clock()
             try:
-                registration = await self._link.register(self._capabilities(), self._capacity(), VERSION, held)
+                registration = await self._link.register(self._capabilities(), self._capacity(), VERSION, held, live)
             except Unavailable as error:
                 log.warning("not registered yet", error=error.detail)
                 try:
@@ -196,7 +204,7 @@ class _Client:
                 continue
             self._on_terms(registration.offices)
             log.info("registered", epoch=registration.epoch, offices=[office.name for office in registration.offices])
-            return registration
+            return registration, asked_at
         return None
 
     def _capabilities(self) -> dict[str, Any]:
@@ -222,16 +230,31 @@ class _Client:
             on_ready(Ready(str(self._link.client_id), state))
 
     async def _wind_down(self) -> None:
-        """Takes nothing new; ends what runs; tells the office all of it, as far as it listens."""
+        """Takes nothing new; ends what runs, or leaves it; tells the office all of it, as far as it listens."""
         try:
             async with asyncio.timeout(self._settings.stop_seconds):
-                await self._executor.stop(self._settings.stop_seconds / 2)
-                await self._outbox.emptied()
+                if self._settings.sessions_at_stop == "keep":
+                    await self._leave()
+                else:
+                    await self._executor.stop(self._settings.stop_seconds / 2)
+                    await self._outbox.emptied()
         except TimeoutError:
             log.warning("some results wait in the journal for the next start")
-        await self._pool.close("client_stopped")
+        if self._settings.sessions_at_stop == "end":
+            await self._pool.close("client_stopped")
         try:
             async with asyncio.timeout(UPLINK_STOP_SECONDS):
                 await self._uplink.flush()
         except TimeoutError:
             log.warning("some output did not reach the office")
+
+    async def _leave(self) -> None:
+        """Turns go on in their terminals; the office waits a while for the process that will follow them."""
+        await self._executor.leave(self._settings.stop_seconds / 2)
+        running = [
+            (entry.command_id, entry.attempt) for entry in self._journal.entries() if entry.state in ("typing", "typed")
+        ]
+        try:
+            await self._link.renew_leases(running, self._settings.return_seconds)
+        except Unavailable as error:
+            log.warning("the office does not know that this client will be back", error=error.detail)

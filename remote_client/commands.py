@@ -28,6 +28,10 @@ def lease_clock() -> float:
     return time.monotonic()
 
 
+def typing_key(command_id: CommandId, attempt: Attempt) -> str:
+    return f"{command_id}:{attempt}"
+
+
 @dataclass(frozen=True)
 class Command:
     """One attempt at one row of agent_commands."""
@@ -42,6 +46,11 @@ class Command:
     @property
     def holder(self) -> Holder:
         return (self.command_id, self.attempt)
+
+    @property
+    def key(self) -> str:
+        """Names what this attempt types, so that it is typed once."""
+        return typing_key(self.command_id, self.attempt)
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:

@@ -5,7 +5,7 @@ What a command does is in `handlers`; how its result gets to the office in `outb
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -28,6 +28,7 @@ _WORK = frozenset({CommandType.CREATE_SESSION, CommandType.SEND_PROMPT, CommandT
 GIVE_BACK_AGAIN_SECONDS = 1.0
 
 Lane = tuple[SessionId, bool]
+Work = Callable[[Hold], Awaitable[Completion]]
 
 
 class Executor:
@@ -61,11 +62,19 @@ class Executor:
         self._journal.claimed(commands)
         for command in commands:
             hold = Hold(command, self._link.epoch, 0)
-            hold.renew(asked_at, self._lease_seconds)
-            task = asyncio.create_task(self._run(hold), name=f"{command.command_type} {command.command_id}")
-            self._running[task] = hold
-            task.add_done_callback(self._finished)
-            self._leases.keep(hold, task.cancel)
+            self._begin(hold, asked_at, self._handlers.run)
+
+    def resume(self, hold: Hold, asked_at: float, work: Work) -> None:
+        """Goes on with what an earlier process of this client had begun, as `work` says. Returns at once."""
+        self._begin(hold, asked_at, work)
+
+    def _begin(self, hold: Hold, asked_at: float, work: Work) -> None:
+        hold.renew(asked_at, self._lease_seconds)
+        command = hold.command
+        task = asyncio.create_task(self._run(hold, work), name=f"{command.command_type} {command.command_id}")
+        self._running[task] = hold
+        task.add_done_callback(self._finished)
+        self._leases.keep(hold, task.cancel)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         hold = self._running.pop(task)
@@ -74,15 +83,15 @@ class Executor:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a command broke its task", exc_info=error)
 
-    async def _run(self, hold: Hold) -> None:
+    async def _run(self, hold: Hold, work: Work) -> None:
         command = hold.command
         try:
             if command.session_id is None:
-                completion = await self._outcome(hold)
+                completion = await self._outcome(hold, work)
             else:
                 lane = (command.session_id, command.command_type in _WORK)
                 async with self._lanes[lane]:
-                    completion = await self._outcome(hold)
+                    completion = await self._outcome(hold, work)
         except asyncio.CancelledError:
             await self._cancelled(hold)
             raise
@@ -96,11 +105,11 @@ class Executor:
         if not self._stopping:
             await self._handlers.after_delivery(hold)
 
-    async def _outcome(self, hold: Hold) -> Completion | None:
+    async def _outcome(self, hold: Hold, work: Work) -> Completion | None:
         """None when the command is no longer ours to answer."""
         try:
             hold.check()
-            return await self._handlers.run(hold)
+            return await work(hold)
         except Fenced as error:
             log.warning("not done", command_id=str(hold.command.command_id), error=error.detail)
             return None
@@ -155,6 +164,15 @@ class Executor:
             await self._handlers.interrupt(command, "lease_lost")
             await self._handlers.after_delivery(hold)
             self._journal.settled(command.command_id, command.attempt)
+
+    async def leave(self, seconds: float) -> None:
+        """Gives back what was not typed; lets what runs go on, for a later process of this client to follow."""
+        self._stopping = True
+        running = list(self._running.items())
+        for task, _ in running:
+            task.cancel()
+        if running:
+            await asyncio.wait([task for task, _ in running], timeout=seconds)
 
     async def stop(self, seconds: float) -> None:
         """Gives back what was not typed, interrupts what runs, and waits for both to be told, `seconds` at most."""

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from remote_client.commands import Command, Completion, Hold
 from remote_client.journal import Journal
 from remote_client.keys import key_bytes
+from remote_client.notes import TypingNote
 from remote_client.policy import Policy
 from remote_client.pool import Pool
 from remote_client.sessions import Session, SessionRequest
@@ -136,9 +137,9 @@ class Handlers:
     async def _type(self, hold: Hold, data: bytes) -> None:
         session = self._pool.session(hold.command.session_id)
         hold.check()
-        self._journal.typing(hold.command)
-        session.driver.touch()
-        await self._terminals.write(session.session_id, data)
+        self._journal.typing(hold.command, TypingNote(session.office_id, session.session_id))
+        session.driver.touch(data)
+        await self._terminals.write(session.session_id, data, hold.command.key)
         hold.mark_typed()
 
     async def _get_output(self, hold: Hold, payload: Payload) -> Completion:

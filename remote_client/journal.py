@@ -13,9 +13,10 @@ from types import TracebackType
 from typing import Literal, Self
 from uuid import UUID
 
-from remote_client.commands import Command, Completion
+from remote_client.commands import Command, Completion, typing_key
+from remote_client.notes import SessionNote, TypingNote
 from shared.errors import Conflict
-from shared.ids import Attempt, CommandId
+from shared.ids import Attempt, CommandId, SessionId
 from shared.states import CommandType, SessionStatus
 
 CLAIMS_WAIT_SECONDS = 0.02
@@ -28,16 +29,24 @@ EntryState = Literal[
     "finished",  # its result waits for the office             → (gone)
 ]  # fmt: skip
 
-_SCHEMA = """
-create table if not exists holds (
+_STEPS = (
+    """
+create table holds (
   command_id   text not null,
   attempt      integer not null,
   command_type text not null,
   state        text not null check (state in ('claimed', 'typing', 'typed', 'finished')),
+  typing       text,
   completion   text,
   primary key (command_id, attempt)
 ) strict, without rowid;
-"""
+create table sessions (
+  session_id text primary key,
+  note       text not null
+) strict, without rowid;
+""",
+)
+"""How the file came to be as it is; its `user_version` counts those it has been through."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,12 @@ class Entry:
     attempt: Attempt
     command_type: CommandType
     state: EntryState
+    typing: TypingNote | None
     completion: Completion | None
+
+    @property
+    def key(self) -> str:
+        return typing_key(self.command_id, self.attempt)
 
 
 class Journal:
@@ -65,15 +79,23 @@ class Journal:
             self._database.execute("pragma locking_mode = exclusive")
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = full")
-            self._database.executescript(_SCHEMA)
             self._database.execute("begin immediate")
             self._database.execute("commit")
+            self._come_up_to_date(path)
         except sqlite3.OperationalError as error:
             self._database.close()
             raise Conflict(
                 f"another process of this client uses {path} ({error})", advice="stop it first; one runs at a time"
             ) from error
         self._commit_later: asyncio.TimerHandle | None = None
+
+    def _come_up_to_date(self, path: Path) -> None:
+        [version] = self._database.execute("pragma user_version").fetchone()
+        if version > len(_STEPS):
+            self._database.close()
+            raise Conflict(f"{path} was written by a newer version of this client", advice="start that version")
+        for number, step in enumerate(_STEPS[version:], version + 1):
+            self._database.executescript(f"begin; {step}; pragma user_version = {number}; commit;")
 
     def __enter__(self) -> Self:
         return self
@@ -88,29 +110,40 @@ class Journal:
         self._database.close()
 
     def entries(self) -> list[Entry]:
-        rows = self._database.execute("select command_id, attempt, command_type, state, completion from holds")
+        rows = self._database.execute("select command_id, attempt, command_type, state, typing, completion from holds")
         return [
-            Entry(CommandId(UUID(command)), Attempt(attempt), CommandType(kind), state, _read(completion))
-            for command, attempt, kind, state, completion in rows
-        ]
+            Entry(
+                CommandId(UUID(command)), Attempt(attempt), CommandType(kind), state,
+                TypingNote.read(typing) if typing else None, _read(completion),
+            )
+            for command, attempt, kind, state, typing, completion in rows
+        ]  # fmt: skip
 
     def claimed(self, commands: list[Command]) -> None:
         """Durable a moment later. A claim that is lost with the process is rescued by the office."""
         self._begin()
         self._database.executemany(
-            "insert or replace into holds values (?, ?, ?, 'claimed', null)",
+            "insert or replace into holds values (?, ?, ?, 'claimed', null, null)",
             [(str(command.command_id), command.attempt, command.command_type) for command in commands],
         )
         self._later()
 
-    def typing(self, command: Command) -> None:
+    def typing(self, command: Command, note: TypingNote) -> None:
         """Durable when this returns: from here on, the command may have been typed."""
-        self._set_state(command, "typing")
+        self._begin()
+        self._database.execute(
+            "update holds set state = 'typing', typing = ? where command_id = ? and attempt = ?",
+            (note.written(), str(command.command_id), command.attempt),
+        )
         self._commit()
 
     def typed(self, command: Command) -> None:
-        """Tells no more than `typing` does after a crash: durable a moment later."""
-        self._set_state(command, "typed")
+        """Tells no more than `typing` and the host of the terminal do after a crash: durable a moment later."""
+        self._begin()
+        self._database.execute(
+            "update holds set state = 'typed' where command_id = ? and attempt = ?",
+            (str(command.command_id), command.attempt),
+        )
         self._later()
 
     def finished(self, command: Command, completion: Completion) -> None:
@@ -128,12 +161,21 @@ class Journal:
         self._database.execute("delete from holds where command_id = ? and attempt = ?", (str(command_id), attempt))
         self._later()
 
-    def _set_state(self, command: Command, state: EntryState) -> None:
+    # Sessions ---------------------------------------------------------------------------------------------------------
+
+    def sessions(self) -> list[SessionNote]:
+        return [SessionNote.read(note) for (note,) in self._database.execute("select note from sessions")]
+
+    def session_began(self, note: SessionNote) -> None:
+        """Durable a moment later: a terminal that is in no journal is ended at the next start."""
         self._begin()
-        self._database.execute(
-            "update holds set state = ? where command_id = ? and attempt = ?",
-            (state, str(command.command_id), command.attempt),
-        )
+        self._database.execute("insert or replace into sessions values (?, ?)", (str(note.session_id), note.written()))
+        self._later()
+
+    def session_over(self, session_id: SessionId) -> None:
+        self._begin()
+        self._database.execute("delete from sessions where session_id = ?", (str(session_id),))
+        self._later()
 
     def _begin(self) -> None:
         if not self._database.in_transaction:

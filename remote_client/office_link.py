@@ -46,10 +46,37 @@ class OfficeTerms:
 
 
 @dataclass(frozen=True)
+class KeptSession:
+    """A session of this client that lives on, as the office knows it. `output_end`: up to where it has the output."""
+
+    session_id: SessionId
+    status: SessionStatus
+    output_end: ByteOffset
+    acquired_by: CommandId | None
+    attempt: Attempt
+    """Of the command that has acquired it."""
+    for_one_prompt: bool
+    """It goes back to its pool when that command is over."""
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        acquired_by = row["acquired_by"]
+        return cls(
+            SessionId(UUID(row["session_id"])),
+            SessionStatus(row["status"]),
+            ByteOffset(row["output_end"]),
+            CommandId(UUID(acquired_by)) if acquired_by else None,
+            Attempt(row["attempt"]),
+            row["for_one_prompt"],
+        )
+
+
+@dataclass(frozen=True)
 class Registration:
     epoch: Epoch
     offices: tuple[OfficeTerms, ...]
     held: frozenset[tuple[CommandId, Attempt]]
+    sessions: tuple[KeptSession, ...]
 
 
 @dataclass(frozen=True)
@@ -151,7 +178,12 @@ class OfficeLink:
         return await self._calls(function, owner | {f"p_{name}": _plain(value) for name, value in arguments.items()})
 
     async def register(
-        self, capabilities: dict[str, Any], capacity: int, version: str, held: Sequence[tuple[CommandId, Attempt]]
+        self,
+        capabilities: dict[str, Any],
+        capacity: int,
+        version: str,
+        held: Sequence[tuple[CommandId, Attempt]],
+        live_sessions: Sequence[SessionId],
     ) -> Registration:
         """Begins a new epoch: any older process of this client is fenced out from here on."""
         arguments = {
@@ -159,13 +191,16 @@ class OfficeLink:
             "p_capabilities": capabilities,
             "p_capacity": capacity,
             "p_version": version,
-            "p_live_sessions": [],
+            "p_live_sessions": [str(session) for session in live_sessions],
             "p_held": [{"command_id": str(command), "attempt": attempt} for command, attempt in held],
         }
         answer = await self._calls("register_client", arguments)
         self.epoch = Epoch(answer["epoch"])
         return Registration(
-            self.epoch, tuple(OfficeTerms.from_row(row) for row in answer["offices"]), _holds(answer["held"])
+            self.epoch,
+            tuple(OfficeTerms.from_row(row) for row in answer["offices"]),
+            _holds(answer["held"]),
+            tuple(KeptSession.from_row(row) for row in answer["sessions"]),
         )
 
     async def heartbeat(self) -> tuple[OfficeTerms, ...]:

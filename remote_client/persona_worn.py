@@ -58,6 +58,13 @@ class WornPersona:
             raise NotFound(f'the office has no persona for the role "{self._role}"')
         return found
 
+    async def remember(self, version: int | None) -> None:
+        """What an earlier process of this client put on is worn still."""
+        self.version = version
+        found = await self._link.get_persona(self._office_id, self._role)
+        if found is not None:
+            self.scope = Scope(found.scope_patterns)
+
     async def keep_current(self, worktree: Path, status: SessionStatus) -> None:
         """Puts on what the office says now, and what the agent took off. Without an answer, leaves what is there.
 

@@ -138,6 +138,10 @@ class Pool:
             raise
         return True
 
+    def take_in(self, session: Session) -> None:
+        """One that an earlier process of this client made."""
+        self._add(session)
+
     def _add(self, session: Session) -> None:
         self._sessions[session.session_id] = session
         self.changed.set()

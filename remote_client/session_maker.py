@@ -17,14 +17,17 @@ import structlog
 from remote_client import pool_reset
 from remote_client.agents.adapter import AgentAdapter, Wish
 from remote_client.commands import Hold
+from remote_client.following import Again, Following
+from remote_client.journal import Journal
+from remote_client.notes import SessionNote
 from remote_client.office_link import Happening, OfficeLink, OfficeTerms, OpenedSession
 from remote_client.persona_worn import WornPersona
 from remote_client.policy import Policy
 from remote_client.sessions import DEFAULT_COLS, DEFAULT_ROWS, Session, SessionRequest
-from remote_client.terminals import FIRST_BYTE, UNSEEN_EXIT, HookEvent, Terminals, TerminalSpec
+from remote_client.terminals import FIRST_BYTE, TerminalInfo, Terminals, TerminalSpec
 from remote_client.uplink import Uplink
 from remote_client.worktrees import Worktrees
-from shared.errors import NotFound, OfficeError, PolicyForbids, SessionFailed, Unavailable
+from shared.errors import NotFound, OfficeError, PolicyForbids, Unavailable
 from shared.ids import ByteOffset, OfficeId, SessionId
 from shared.states import SessionStatus
 
@@ -43,6 +46,7 @@ class SessionMaker:
         folder: Path,
         adapters: Mapping[str, AgentAdapter],
         uplink: Uplink,
+        journal: Journal,
         on_death: Callable[[Session, str], None],
     ) -> None:
         self._link = link
@@ -51,7 +55,8 @@ class SessionMaker:
         self._folder = folder
         self._adapters = adapters
         self._uplink = uplink
-        self._on_death = on_death
+        self._journal = journal
+        self._following = Following(terminals, uplink, on_death)
         self._worktrees: dict[tuple[Path, Path], Worktrees] = {}
         self._office_names: dict[OfficeId, str] = {}
         self._untold_ends: dict[SessionId, str] = {}
@@ -165,7 +170,7 @@ class SessionMaker:
         info = await self._terminals.create(spec)
         session.pid = info.pid
         session.driver = session.adapter.drive(session.session_id, self._terminals, launch.memory)
-        session.follower = asyncio.create_task(self._follow(session, offset), name=f"follow {session.session_id}")
+        self._begin_following(session, offset)
         await session.driver.until_ready(READY_SECONDS)
         await self._link.update_session(
             session.session_id, SessionStatus.READY, pid=info.pid, worktree_path=str(session.worktree.path),
@@ -174,31 +179,51 @@ class SessionMaker:
         )  # fmt: skip
         session.status = SessionStatus.READY
         session.idle_since = time.monotonic()
+        self._journal.session_began(_note_of(session, launch.memory))
+
+    def _begin_following(self, session: Session, offset: ByteOffset, again: Again | None = None) -> None:
+        following = self._following.follow(session, offset, again)
+        session.follower = asyncio.create_task(following, name=f"follow {session.session_id}")
+
+    async def take_up(self, note: SessionNote, info: TerminalInfo, again: Again) -> Session:
+        """A session that an earlier process of this client made; its terminal is read again from its beginning.
+
+        Raises:
+            OfficeError: it cannot go on here; its terminal is as it was.
+        """
+        adapter = self._adapters.get(note.agent)
+        if adapter is None:
+            raise PolicyForbids(f'the agent "{note.agent}" is no longer to be had on this machine')
+        worktrees = self._worktrees_of(note.office_id)
+        persona = WornPersona(self._link, note.session_id, note.office_id, note.role)
+        await persona.remember(note.persona_version)
+        session = Session(
+            note.session_id,
+            SessionRequest(
+                note.office_id, note.role, note.agent, cols=note.cols, rows=note.rows, pool=note.pool,
+                model=note.model, mcp=note.mcp,
+            ),
+            note.agent, adapter, worktrees, await worktrees.take_as_it_is(note.worktree_role, note.worktree_task),
+            persona, note.cols, note.rows, pid=info.pid,
+        )  # fmt: skip
+        session.driver = adapter.drive(note.session_id, self._terminals, note.memory)
+        self._begin_following(session, info.begin, again)
+        return session
+
+    async def drop(self, session_id: SessionId, reason: str | None = None) -> None:
+        """Ends what an earlier process of this client left behind. `reason`: for the office, if it should be told."""
+        with contextlib.suppress(NotFound):
+            await self._terminals.kill(session_id, KILL_GRACE_SECONDS)
+            await self._terminals.forget(session_id)
+        self._journal.session_over(session_id)
+        if reason is not None:
+            await self._tell_terminated(session_id, reason)
 
     def _state_of(self, session: Session) -> Path:
         """The adapter's own files of this session."""
         folder = self._folder / str(session.session_id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
-
-    async def _follow(self, session: Session, offset: ByteOffset) -> None:
-        """The one reader of its terminal: the agent's driver sees every byte first, then it goes to the office."""
-        driver, terminal = session.driver, session.session_id
-        try:
-            async for found in self._terminals.follow(terminal, offset):
-                if isinstance(found, HookEvent):
-                    driver.hear(found)
-                else:
-                    driver.feed(found)
-                    self._uplink.output(session.office_id, terminal, found)
-            exit_status = await self._terminals.wait(terminal)
-        except SessionFailed as error:
-            log.error("terminal lost", session_id=str(terminal), error=error.detail)
-            exit_status = UNSEEN_EXIT
-        driver.end(exit_status)
-        if not session.ending:
-            session.ending = True
-            self._on_death(session, str(exit_status))
 
     async def _stop_terminal(self, session: Session) -> ByteOffset:
         """Returns where its output ends."""
@@ -238,4 +263,13 @@ class SessionMaker:
         session.status = SessionStatus.TERMINATED
         await asyncio.to_thread(shutil.rmtree, self._state_of(session))
         self._uplink.session_over(session.session_id)
+        self._journal.session_over(session.session_id)
         await self._tell_terminated(session.session_id, reason)
+
+
+def _note_of(session: Session, memory: Mapping[str, str]) -> SessionNote:
+    request = session.request
+    return SessionNote(
+        session.session_id, session.office_id, session.role, session.agent, session.pool, session.cols, session.rows,
+        request.model, request.mcp, session.worktree.role, session.worktree.task, session.persona.version, dict(memory),
+    )  # fmt: skip

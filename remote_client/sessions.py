@@ -65,6 +65,8 @@ class Session:
     _driver: AgentDriver | None = None
     _head: GitHead | None = None
     follower: Task[None] | None = None
+    last_hook: int = 0
+    """The number of the last hook event that its driver has heard."""
     settled: Event = field(default_factory=Event)
     """Set while no turn runs, and `status` is true."""
 

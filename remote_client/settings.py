@@ -1,6 +1,7 @@
 """The settings of the remote client, read from SEMO_CLIENT_… variables. What agents may do is in `policy`."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +33,13 @@ class ClientSettings(BaseSettings):
     )
     host_alone_seconds: float = Field(
         default=43_200.0, gt=0, description="how long terminals go on while no client is there"
+    )
+    sessions_at_stop: Literal["keep", "end"] = Field(
+        default="keep",
+        description="whether terminals live on when the client stops, for its next start",
+    )
+    return_seconds: int = Field(
+        default=300, ge=30, description="how long the office waits for running prompts of a client that was stopped so"
     )
     stop_seconds: float = Field(default=10.0, gt=0, description="how long a graceful stop may take")
 

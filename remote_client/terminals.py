@@ -106,13 +106,23 @@ class Terminals(Protocol):
         """
         ...
 
-    async def write(self, session_id: SessionId, data: bytes) -> None:
+    async def write(self, session_id: SessionId, data: bytes, key: str | None = None) -> None:
         """Queues `data` as typed; returns when it is queued, not when the program has read it.
+
+        What has a `key` is typed once, however often it is written.
 
         Raises:
             Conflict: the terminal itself edits lines and would cut one of `data` without a word (see `input_mode`), or
                 the program has not read for so long that the queue is full.
             SessionFailed: it has ended.
+        """
+        ...
+
+    async def settle(self, session_id: SessionId, key: str) -> ByteOffset | None:
+        """Where the output stood when the write with this key was typed; None when it was not, and now never will be.
+
+        Raises:
+            SessionFailed: its host has died, so that nobody knows.
         """
         ...
 

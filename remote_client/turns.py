@@ -1,25 +1,26 @@
 """One prompt in one session, from the journal entry before its first byte to the result with its evidence."""
 
-import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
-
-import git
-from git.exc import GitError
 
 from remote_client.agents.adapter import Evidence, TurnEnd, Typing
 from remote_client.commands import Completion, Hold, Retry
 from remote_client.journal import Journal
+from remote_client.notes import TurnNote, TypingNote
 from remote_client.office_link import ConfirmedStep, OfficeLink, TypedStep
 from remote_client.sessions import Session
+from remote_client.turn_git import git_facts
 from remote_client.turn_moves import TurnMoves
 from remote_client.uplink import Uplink
 from shared.ids import ByteOffset, TurnId
 from shared.payloads import TurnResult
 from shared.states import SessionStatus, TurnOutcome
 
-COMMITS_KEPT = 100
+LEAST_SECONDS = 1.0
+"""What is left at least of the time of a turn that went on while no client was there."""
 
 
 class Turns:
@@ -34,33 +35,59 @@ class Turns:
             Fenced: the lease ran out before anything was typed.
             SessionFailed: the agent cannot take a prompt.
         """
-        command = hold.command
-        turn_id = TurnId(uuid4())
-        head_before = session.head()
-        began = time.monotonic()
-        start = ByteOffset(session.driver.position)
-        confirmed_at: datetime | None = None
+        await session.persona.keep_current(session.worktree.path, session.status)
+        turn = _Turn(TurnId(uuid4()), session.head(), time.monotonic(), ByteOffset(session.driver.position))
 
         def before() -> None:
             hold.check()
             session.settled.clear()
-            self._journal.typing(command)
+            note = TurnNote(
+                turn.turn_id, text, timeout_seconds, time.time(), turn.head_before, session.driver.position,
+                session.last_hook, hold.command.session_id is not None,
+            )  # fmt: skip
+            self._journal.typing(hold.command, TypingNote(session.office_id, session.session_id, note))
 
         def after(offset: ByteOffset) -> None:
-            nonlocal start, began
             hold.mark_typed()
-            began, start = time.monotonic(), offset
-            session.status = SessionStatus.EXECUTING
-            self._journal.typed(command)
-            step = TypedStep(
-                command.command_id,
-                command.attempt,
-                hold.typed_at or datetime.now(UTC),
-                session.session_id,
-                turn_id,
-                offset,
-            )
-            self._uplink.step(step)
+            turn.began, turn.start = time.monotonic(), offset
+            self._journal.typed(hold.command)
+            self._tell_typed(session, hold, turn)
+
+        def drive(typing: Typing) -> Awaitable[TurnEnd]:
+            return session.driver.run_prompt(text, timeout_seconds, typing)
+
+        return await self._to_its_end(session, hold, turn, drive, Typing(before, after, key=hold.command.key))
+
+    async def carry_on(
+        self, session: Session, hold: Hold, note: TurnNote, start: ByteOffset, on_ready: Callable[[], None]
+    ) -> Completion:
+        """Follows a turn that an earlier process of this client typed. Its output from `start` on may be read when
+        `on_ready` is called.
+        """
+        ago = time.time() - note.began_at
+        turn = _Turn(note.turn_id, note.head_before, time.monotonic() - ago, start)
+        session.settled.clear()
+        self._tell_typed(session, hold, turn)
+        typing = Typing(lambda: None, lambda _: on_ready(), key=hold.command.key)
+
+        def drive(typing: Typing) -> Awaitable[TurnEnd]:
+            left = max(LEAST_SECONDS, note.timeout_s - ago)
+            return session.driver.carry_on(note.text, left, start, typing)
+
+        return await self._to_its_end(session, hold, turn, drive, typing)
+
+    def _tell_typed(self, session: Session, hold: Hold, turn: "_Turn") -> None:
+        command, typed_at = hold.command, hold.typed_at or datetime.now(UTC)
+        session.status = SessionStatus.EXECUTING
+        self._uplink.step(
+            TypedStep(command.command_id, command.attempt, typed_at, session.session_id, turn.turn_id, turn.start)
+        )
+
+    async def _to_its_end(
+        self, session: Session, hold: Hold, turn: "_Turn", drive: Callable[[Typing], Awaitable[TurnEnd]], typing: Typing
+    ) -> Completion:
+        command = hold.command
+        confirmed_at: datetime | None = None
 
         def confirmed() -> None:
             nonlocal confirmed_at
@@ -70,22 +97,21 @@ class Turns:
 
         try:
             async with TurnMoves.of(self._link, self._uplink, session, command) as moves:
-                typing = Typing(before, after, confirmed, moves.tell)
-                ended = await session.driver.run_prompt(text, timeout_seconds, typing)
-            duration = time.monotonic() - began
-            commits, git_evidence = await _commits_since(session, head_before)
+                ended = await drive(replace(typing, confirmed=confirmed, moved=moves.tell))
+            duration = time.monotonic() - turn.began
+            facts = await git_facts(session, turn.head_before)
             session.status = _status_after(ended)
         finally:
             session.settled.set()
         result = TurnResult(
             session_id=session.session_id,
-            turn_id=turn_id,
+            turn_id=turn.turn_id,
             outcome=ended.outcome,
             marker=ended.marker,
-            evidence=ended.evidence + git_evidence,
-            output_start=start,
+            evidence=ended.evidence + facts.evidence,
+            output_start=turn.start,
             output_end=ended.end,
-            commits=commits,
+            commits=facts.commits,
             pull_requests=ended.pull_requests,
             cost_usd=ended.cost_usd,
             duration_s=round(duration, 4),
@@ -103,30 +129,22 @@ class Turns:
         )
 
 
+@dataclass
+class _Turn:
+    """`began` is on the monotonic clock."""
+
+    turn_id: TurnId
+    head_before: str | None
+    began: float
+    start: ByteOffset
+
+
 def _status_after(ended: TurnEnd) -> SessionStatus:
     if not ended.alive:
         return SessionStatus.TERMINATED
     if ended.outcome in (TurnOutcome.WAITING_INPUT, TurnOutcome.NEEDS_PERMISSION):
         return SessionStatus(ended.outcome.value)
     return SessionStatus.READY
-
-
-async def _commits_since(session: Session, before: str | None) -> tuple[list[str], list[Evidence]]:
-    """Commits that are new on the branch since the turn began, oldest first."""
-    now = session.head()
-    if now is None or now == before:
-        return [], []
-    commits = await asyncio.to_thread(_new_commits, session, before, now)
-    return commits, [{"kind": "git", "head_before": before, "head_after": now, "commits": len(commits)}]
-
-
-def _new_commits(session: Session, before: str | None, now: str) -> list[str]:
-    span = f"{before}..{now}" if before else now
-    try:
-        found = git.Repo(session.worktree.path).git.rev_list("--reverse", f"--max-count={COMMITS_KEPT}", span)
-    except GitError:
-        return []
-    return str(found).split()
 
 
 def _retry_after(ended: TurnEnd, session: Session) -> Retry | None:

@@ -135,7 +135,12 @@ def _office(folder: DataFolder, port: int, supabase_url: str, keys: Keys) -> Par
 
 
 def _client(folder: DataFolder, more: Mapping[str, str]) -> Part:
-    env = {"SEMO_CLIENT_STATE_DIR": str(folder.client), "SEMO_CLIENT_POLICY_FILE": str(folder.policy), **more}
+    env = {
+        "SEMO_CLIENT_STATE_DIR": str(folder.client),
+        "SEMO_CLIENT_POLICY_FILE": str(folder.policy),
+        "SEMO_CLIENT_SESSIONS_AT_STOP": "end",
+        **more,
+    }
     return Part("client", ["-m", "remote_client", "--ready-line"], env, folder.log("client"))
 
 

@@ -76,6 +76,8 @@ class Typing:
     after: Callable[[ByteOffset], None]
     confirmed: Callable[[], None] = _ignore
     moved: Callable[[SessionStatus, Evidence], None] = _ignore
+    key: str | None = None
+    """Goes with what the driver writes for this turn, so that no restart of the client ever types it again."""
 
 
 class AgentDriver(Protocol):
@@ -94,8 +96,8 @@ class AgentDriver(Protocol):
         """The terminal has ended; nothing more will be fed."""
         ...
 
-    def touch(self) -> None:
-        """Somebody typed by hand: what stands in the agent's input is not ours."""
+    def touch(self, keys: bytes = b"") -> None:
+        """Somebody is about to type `keys` by hand: what stands in the agent's input is not ours."""
         ...
 
     async def until_ready(self, timeout_seconds: float) -> None:
@@ -113,7 +115,7 @@ class AgentDriver(Protocol):
     async def carry_on(self, text: str, timeout_seconds: float, start: ByteOffset, typing: Typing) -> TurnEnd:
         """Follows a turn to its end that an earlier process of this client typed, its output beginning at `start`.
 
-        To be called before that output is fed. Types nothing.
+        To be called before that output is fed, which may begin when it calls `typing.after`. Never types the text.
         """
         ...
 

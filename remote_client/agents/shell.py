@@ -147,7 +147,7 @@ class ShellDriver:
                     self._take_line(line)
                 self._take_sign(Sign("prompt", self.position, pid=ended.pid, status=ended.status, hidden=True))
 
-    def touch(self) -> None:
+    def touch(self, keys: bytes = b"") -> None:
         self._touched = True
         if self._turn is not None:
             self._turn.touched = True
@@ -188,7 +188,7 @@ class ShellDriver:
         try:
             self._at_prompt.clear()
             self._stop_file.unlink(missing_ok=True)
-            await self._terminals.write(self._session_id, paste(text) + ENTER)
+            await self._terminals.write(self._session_id, paste(text) + ENTER, typing.key)
             typing.after(start)
             return await self._until_ended(turn, timeout_seconds)
         finally:
@@ -198,6 +198,7 @@ class ShellDriver:
         turn = self._turn = ShellTurn(text, self._shell_pid, start)
         try:
             self._at_prompt.clear()
+            typing.after(start)
             return await self._until_ended(turn, timeout_seconds)
         finally:
             self._turn = None

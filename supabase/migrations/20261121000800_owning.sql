@@ -11,6 +11,7 @@ returns jsonb language plpgsql security definer set search_path = public, pg_tem
 declare
   v_client remote_clients;
   v_held jsonb;
+  v_sessions jsonb;
 begin
   select * into v_client from remote_clients where id = p_client for update;
   v_client := semo.own_client(p_client, v_client.epoch);
@@ -31,7 +32,15 @@ begin
   set status = 'terminated', ended_at = now(), end_reason = 'client_restarted', acquired_by = null, pid = null
   where client_id = p_client and ended_at is null and id <> all (p_live_sessions);
 
-  return jsonb_build_object('epoch', v_client.epoch, 'offices', semo.office_terms(p_client), 'held', v_held);
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'session_id', s.id, 'status', s.status, 'output_end', s.output_bytes, 'acquired_by', s.acquired_by,
+           'attempt', coalesce(c.attempt, 1),
+           'for_one_prompt', coalesce(c.command_type = 'send_prompt' and c.session_id is null, false))), '[]')
+  into v_sessions
+  from agent_sessions s left join agent_commands c on c.id = s.acquired_by
+  where s.client_id = p_client and s.ended_at is null;
+
+  return jsonb_build_object('epoch', v_client.epoch, 'offices', semo.office_terms(p_client), 'held', v_held, 'sessions', v_sessions);
 end $$;
 
 -- Says that the client lives, and keeps the house: what has run out expires, what nobody holds is rescued.

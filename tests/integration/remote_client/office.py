@@ -214,8 +214,8 @@ class Machine:
 
     def settings(self, **changes: Any) -> ClientSettings:
         files = {"state_dir": self.folder / "state", "policy_file": self.folder / "policy.toml"}
-        pace = {"poll_seconds": 1.0, "heartbeat_seconds": 1.0, "lease_seconds": 6}
-        return ClientSettings.model_validate(files | pace | changes)
+        pace = {"poll_seconds": 1.0, "heartbeat_seconds": 1.0, "lease_seconds": 6, "host_alone_seconds": 60}
+        return ClientSettings.model_validate(files | pace | {"sessions_at_stop": "end"} | changes)
 
     async def start(self, **changes: Any) -> "Machine":
         """Runs the client in this process and returns when it takes work."""
