@@ -239,9 +239,9 @@ class Machine:
         assert self._task is not None
         await asyncio.wait_for(asyncio.shield(self._task), WAIT_SECONDS)
 
-    async def start_process(self) -> "Machine":
+    async def start_process(self, **changes: Any) -> "Machine":
         """Runs the client in a process of its own, which can be killed."""
-        settings = self.settings()
+        settings = self.settings(**changes)
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ["HOME"],
