@@ -101,7 +101,7 @@ class _Client:
         self._pool = Pool(maker, opening, Memory(policy), self._link, self._uplink, policy, self._on_place_free)
         self._keeper = PoolKeeper(self._pool, circuits, maker)
         turns = Turns(journal, self._link, self._uplink)
-        handlers = Handlers(self._pool, self._terminals, turns, journal, policy)
+        handlers = Handlers(self._pool, self._terminals, turns, journal, policy, self._uplink)
         self._executor = Executor(
             self._link,
             handlers,

@@ -42,6 +42,8 @@ class Command:
     session_id: SessionId | None
     command_type: CommandType
     payload: dict[str, Any]
+    author: str = ""
+    """Who asked for it, as the office knows them."""
 
     @property
     def holder(self) -> Holder:
@@ -62,6 +64,7 @@ class Command:
             session_id=SessionId(UUID(session)) if session else None,
             command_type=CommandType(row["command_type"]),
             payload=row["payload"],
+            author=row.get("author") or "",
         )
 
 

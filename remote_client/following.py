@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from remote_client.sessions import Session
-from remote_client.terminals import UNSEEN_EXIT, Chunk, HookEvent, Terminals
+from remote_client.terminals import TOUCHED, UNSEEN_EXIT, Chunk, HookEvent, Terminals
+from remote_client.touches import note_touch
 from remote_client.uplink import Uplink
 from shared.errors import SessionFailed
 from shared.ids import ByteOffset
@@ -66,7 +67,7 @@ class Following:
         await _pause(session, offset, again)
         async for found in self._terminals.follow(session.session_id, offset):
             if isinstance(found, HookEvent):
-                session.driver.hear(found)
+                self._hear(session, found, again)
                 session.last_hook = found.number
                 await _pause(session, offset, again)
                 continue
@@ -77,6 +78,16 @@ class Following:
                         self._uplink.output(session.office_id, session.session_id, new)
                 offset = part.end
                 await _pause(session, offset, again)
+
+    def _hear(self, session: Session, event: HookEvent, again: Again) -> None:
+        if event.name != TOUCHED:
+            session.driver.hear(event)
+            return
+        session.driver.touch(str(event.body["keys"]).encode())
+        if event.at >= min(again.told, again.turn.at if again.turn is not None else again.told):
+            note_touch(
+                self._uplink, session.touches, session.office_id, session.session_id, str(event.body["by"]), event.at
+            )
 
 
 async def _pause(session: Session, offset: ByteOffset, again: Again) -> None:

@@ -12,7 +12,9 @@ from remote_client.policy import Policy
 from remote_client.pool import Pool
 from remote_client.sessions import Session, SessionRequest
 from remote_client.terminals import Terminals
+from remote_client.touches import note_touch
 from remote_client.turns import Turns
+from remote_client.uplink import Uplink
 from remote_client.utf8 import complete_length
 from shared.errors import Conflict, InvalidPayload, NotFound, SessionFailed
 from shared.ids import ByteOffset
@@ -42,12 +44,15 @@ def _done(result: dict[str, object], status: SessionStatus | None = None) -> Com
 
 
 class Handlers:
-    def __init__(self, pool: Pool, terminals: Terminals, turns: Turns, journal: Journal, policy: Policy) -> None:
+    def __init__(
+        self, pool: Pool, terminals: Terminals, turns: Turns, journal: Journal, policy: Policy, uplink: Uplink
+    ) -> None:
         self._pool = pool
         self._terminals = terminals
         self._turns = turns
         self._journal = journal
         self._policy = policy
+        self._uplink = uplink
         self._by_type: dict[CommandType, Handler] = {
             CommandType.CREATE_SESSION: self._create_session,
             CommandType.SEND_PROMPT: self._send_prompt,
@@ -139,6 +144,8 @@ class Handlers:
         hold.check()
         self._journal.typing(hold.command, TypingNote(session.office_id, session.session_id))
         session.driver.touch(data)
+        by = hold.command.author or "the office"
+        note_touch(self._uplink, session.touches, session.office_id, session.session_id, by, session.position)
         await self._terminals.write(session.session_id, data, hold.command.key)
         hold.mark_typed()
 

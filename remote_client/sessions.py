@@ -9,6 +9,7 @@ from remote_client.commands import Holder
 from remote_client.git_head import GitHead
 from remote_client.persona_worn import WornPersona
 from remote_client.terminals import FIRST_BYTE
+from remote_client.touches import Touches
 from remote_client.worktrees import Worktree, Worktrees
 from shared.ids import ByteOffset, OfficeId, SessionId
 from shared.states import SessionPool, SessionStatus
@@ -67,6 +68,7 @@ class Session:
     follower: Task[None] | None = None
     last_hook: int = 0
     """The number of the last hook event that its driver has heard."""
+    touches: Touches = field(default_factory=Touches)
     settled: Event = field(default_factory=Event)
     """Set while no turn runs, and `status` is true."""
 

@@ -18,6 +18,9 @@ HOOK_SOCKET = "SEMO_HOOK_SOCKET"
 HOOK_TOKEN = "SEMO_HOOK_TOKEN"  # noqa: S105  the name of the variable
 """Variables by which a program's hooks find the host of its terminal, and prove that they are of this session."""
 
+TOUCHED = "semo.touched"
+"""The name of the hook event by which a host tells that a person types: `{"by", "keys"}`, keys only to interrupt."""
+
 InputMode = Literal["line", "raw"]
 FIRST_BYTE = ByteOffset(0)
 
@@ -62,6 +65,8 @@ class TerminalInfo:
     """The first byte of its output that is still kept."""
     last_hook: int = 0
     """The number of its latest hook event; 0 when there was none."""
+    cols: int = 0
+    rows: int = 0
 
 
 @dataclass(frozen=True)

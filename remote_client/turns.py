@@ -41,6 +41,7 @@ class Turns:
         def before() -> None:
             hold.check()
             session.settled.clear()
+            session.touches.begin_turn()
             note = TurnNote(
                 turn.turn_id, text, timeout_seconds, time.time(), turn.head_before, session.driver.position,
                 session.last_hook, hold.command.session_id is not None,
@@ -67,6 +68,7 @@ class Turns:
         ago = time.time() - note.began_at
         turn = _Turn(note.turn_id, note.head_before, time.monotonic() - ago, start)
         session.settled.clear()
+        session.touches.begin_turn()
         self._tell_typed(session, hold, turn)
         typing = Typing(lambda: None, lambda _: on_ready(), key=hold.command.key)
 
@@ -108,7 +110,7 @@ class Turns:
             turn_id=turn.turn_id,
             outcome=ended.outcome,
             marker=ended.marker,
-            evidence=ended.evidence + facts.evidence,
+            evidence=session.touches.evidence() + ended.evidence + facts.evidence,
             output_start=turn.start,
             output_end=ended.end,
             commits=facts.commits,

@@ -9,6 +9,7 @@ from signal import Signals
 from typing import Any
 
 from remote_client.ptyhost.host import InProcessTerminals
+from remote_client.ptyhost.people import People
 from remote_client.ptyhost.protocol import (
     WINDOW_BYTES,
     Frame,
@@ -57,6 +58,7 @@ class Connection:
     def __init__(
         self,
         terminals: InProcessTerminals,
+        people: People,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         status: Callable[[], dict[str, Any]],
@@ -64,6 +66,7 @@ class Connection:
         stop: Callable[[], Awaitable[None]],
     ) -> None:
         self._terminals = terminals
+        self._people = people
         self._reader = reader
         self._writer = writer
         self._status = status
@@ -77,6 +80,7 @@ class Connection:
             "write": self._write,
             "settle": self._settle,
             "resize": self._resize,
+            "view": self._view,
             "input_mode": self._input_mode,
             "signal": self._signal,
             "answer_hook": self._answer_hook,
@@ -103,6 +107,7 @@ class Connection:
                 for task in self._running.values():
                     task.cancel()
         finally:
+            await self._people.leave(self)
             self._writer.close()
 
     async def _take(self, frame: Frame, group: asyncio.TaskGroup) -> None:
@@ -149,17 +154,26 @@ class Connection:
         return self._status(), b""
 
     async def _create(self, frame: Frame) -> Answer:
-        return info_to_json(await self._terminals.create(spec_of(frame.header["spec"]))), b""
+        spec = spec_of(frame.header["spec"])
+        self._people.forget(spec.session_id)
+        return info_to_json(await self._terminals.create(spec)), b""
 
     async def _write(self, frame: Frame) -> Answer:
-        await self._terminals.write(session_of(frame.header), frame.body, frame.header.get("key"))
+        session_id, by = session_of(frame.header), frame.header.get("by")
+        if by is not None:
+            self._people.type(session_id, by, frame.body)
+        await self._terminals.write(session_id, frame.body, frame.header.get("key"))
         return NOTHING
 
     async def _settle(self, frame: Frame) -> Answer:
         return await self._terminals.settle(session_of(frame.header), frame.header["key"]), b""
 
     async def _resize(self, frame: Frame) -> Answer:
-        await self._terminals.resize(session_of(frame.header), frame.header["cols"], frame.header["rows"])
+        await self._people.resize(session_of(frame.header), frame.header["cols"], frame.header["rows"])
+        return NOTHING
+
+    async def _view(self, frame: Frame) -> Answer:
+        await self._people.view(self, session_of(frame.header), frame.header["cols"], frame.header["rows"])
         return NOTHING
 
     async def _input_mode(self, frame: Frame) -> Answer:

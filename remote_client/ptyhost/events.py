@@ -63,6 +63,22 @@ class Events:
         self._stale = False
         self._told = False
 
+    @property
+    def sizes(self) -> list[Size]:
+        """Every size after the first."""
+        return list(self._sizes)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows, as they are now."""
+        last = self._sizes[-1] if self._sizes else self.start
+        return last.cols, last.rows
+
+    @property
+    def ended_at(self) -> float:
+        """Unix time; 0 while it lives."""
+        return self._ended_at
+
     @classmethod
     def load(cls, folder: Path) -> "Events":
         """

@@ -187,6 +187,15 @@ class InProcessTerminals:
             terminal.read()
         return terminal.record, terminal.record.hear(name, body, waits, truncated)
 
+    def note(self, session_id: SessionId, name: str, body: dict[str, Any]) -> None:
+        """Tells whoever follows a terminal of something that its program does not know."""
+        self._record(session_id).hear(name, body, waits=False, truncated=False)
+
+    def size(self, session_id: SessionId) -> tuple[int, int]:
+        """Columns and rows."""
+        info = self._record(session_id).info()
+        return info.cols, info.rows
+
     def rest(self, before: float) -> None:
         """Holds no file open for terminals that were silent since `before` (Unix time)."""
         for record in self._records.values():

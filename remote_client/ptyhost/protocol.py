@@ -107,4 +107,6 @@ def info_of(told: dict[str, Any]) -> TerminalInfo:
         exit_of(told["exit"]) if told["exit"] is not None else None,
         ByteOffset(told["begin"]),
         told["last_hook"],
+        told.get("cols", 0),
+        told.get("rows", 0),
     )

@@ -70,8 +70,9 @@ class Record:
     def info(self) -> TerminalInfo:
         kept = self._spool.begin if self._spool is not None else None
         begin = self._ring.start if kept is None else min(kept, self._ring.start)
+        cols, rows = self._events.size
         return TerminalInfo(
-            self.session_id, self.start.pid, self._ring.end, self.exit, begin, self._events.last_hook
+            self.session_id, self.start.pid, self._ring.end, self.exit, begin, self._events.last_hook, cols, rows
         )  # fmt: skip
 
     # Filling ----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any
 from remote_client.ptyhost.connection import Connection
 from remote_client.ptyhost.hooks import serve_hook
 from remote_client.ptyhost.host import InProcessTerminals
+from remote_client.ptyhost.people import People
 from remote_client.ptyhost.places import CONTROL, HOOKS, Place, places_in, require_same_user
 from remote_client.ptyhost.protocol import VERSION
 from shared.errors import Conflict, OfficeError
@@ -51,6 +52,7 @@ class HostServer:
         self._clients: set[asyncio.Task[None]] = set()
         self._hooks: set[asyncio.Task[None]] = set()
         self._terminals = InProcessTerminals()
+        self._people = People(self._terminals)
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Returns when the host has done its part; all of its terminals have ended then."""
@@ -61,6 +63,7 @@ class HostServer:
         self._terminals = InProcessTerminals(
             self._place.sessions, self._settings.keep_bytes, str(socket_folder / HOOKS)
         )
+        self._people = People(self._terminals)
         await self._adopt()
         servers = [
             await asyncio.start_unix_server(self._welcome(self._clients, self._serve_client), sock=control),
@@ -89,7 +92,9 @@ class HostServer:
         return welcome
 
     async def _serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await Connection(self._terminals, reader, writer, self._status, self._adopt, self._stop).run()
+        await Connection(
+            self._terminals, self._people, reader, writer, self._status, self._adopt, self._stop
+        ).run()  # fmt: skip
 
     async def _serve_hook(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await serve_hook(self._terminals, reader, writer)
