@@ -9,7 +9,7 @@ up: .venv
 
 test: .venv
 	@scripts/test-tools
-	@.venv/bin/pytest -m "not proof"
+	@.venv/bin/pytest -m "not proof" -n 2 --dist loadfile
 
 proof: .venv
 	@scripts/test-tools
