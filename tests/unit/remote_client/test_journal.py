@@ -17,7 +17,6 @@ from shared.errors import Conflict
 from shared.ids import Attempt, ByteOffset, CommandId, OfficeId, SessionId, TurnId
 from shared.states import CommandType, SessionPool, SessionStatus
 
-
 SOME_KEYS = TypingNote(OfficeId(uuid4()), SessionId(uuid4()))
 A_TURN = TypingNote(
     OfficeId(uuid4()),
