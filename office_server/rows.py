@@ -66,6 +66,9 @@ class Client(Row):
     created_at: datetime
     registered_at: datetime | None
     last_seen_at: datetime | None
+    signed_off_at: datetime | None = Field(
+        description="it said that it ends; null while it runs, or if it just vanished"
+    )
     revoked_at: datetime | None
 
 

@@ -33,7 +33,7 @@ from remote_client.subscriber import Subscriber
 from remote_client.supabase_calls import SupabaseCalls
 from remote_client.turns import Turns
 from remote_client.uplink import Uplink
-from shared.errors import Fenced, Forbidden, Unauthenticated, Unavailable
+from shared.errors import Fenced, Forbidden, OfficeError, Unauthenticated, Unavailable
 from shared.ids import OfficeId, SessionId
 
 log = structlog.get_logger(__name__)
@@ -245,8 +245,12 @@ class _Client:
         try:
             async with asyncio.timeout(UPLINK_STOP_SECONDS):
                 await self._uplink.flush()
+                if self._settings.sessions_at_stop == "end":
+                    await self._link.sign_off()
         except TimeoutError:
             log.warning("some output did not reach the office")
+        except OfficeError as error:
+            log.warning("not signed off", error=error.detail)
 
     async def _leave(self) -> None:
         """Turns go on in their terminals; the office waits a while for the process that will follow them."""

@@ -207,6 +207,10 @@ class OfficeLink:
         answer = await self._own("heartbeat")
         return tuple(OfficeTerms.from_row(row) for row in answer["offices"])
 
+    async def sign_off(self) -> None:
+        """This client ends: others take over what it kept warm, and nobody waits for it."""
+        await self._own("sign_off")
+
     async def claim_commands(
         self, limit: int, lease_seconds: int, holding_back: dict[str, Any] | None = None
     ) -> list[Command]:

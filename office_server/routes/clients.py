@@ -17,7 +17,7 @@ _ONLINE_WITHIN = timedelta(seconds=30)  # as semo.is_online has it
 
 
 class ClientState(Client):
-    online: bool = Field(description="it was heard of within 30 s, and is not revoked")
+    online: bool = Field(description="it was heard of within 30 s, has not signed off, and is not revoked")
 
 
 class ClientList(BaseModel):
@@ -59,5 +59,6 @@ async def _must_be_here(services: Services, access: Access, client: ClientId) ->
 
 def _state(client: Client) -> ClientState:
     seen = client.last_seen_at
-    online = client.revoked_at is None and seen is not None and datetime.now(UTC) - seen < _ONLINE_WITHIN
+    gone = client.revoked_at is not None or client.signed_off_at is not None
+    online = not gone and seen is not None and datetime.now(UTC) - seen < _ONLINE_WITHIN
     return ClientState(**dict(client), online=online)

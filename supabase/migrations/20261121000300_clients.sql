@@ -12,6 +12,7 @@ create table remote_clients (
   created_at    timestamptz not null default now(),
   registered_at timestamptz,
   last_seen_at  timestamptz,
+  signed_off_at timestamptz,                  -- it said that it ends; null while it runs, or if it just vanished
   revoked_at    timestamptz
 );
 
@@ -48,7 +49,7 @@ $$;
 
 create function semo.is_online(p_client remote_clients)
 returns boolean language sql stable as $$
-  select p_client.revoked_at is null and p_client.last_seen_at > now() - interval '30 seconds'
+  select p_client.revoked_at is null and p_client.signed_off_at is null and p_client.last_seen_at > now() - interval '30 seconds'
 $$;
 
 -- The client row for one of its own writes: refused when the caller is somebody else, revoked, or an older process.
@@ -72,8 +73,8 @@ begin
   return v_client;
 end $$;
 
--- Warm roles are dealt out over the clients of an office that are online, the one that asks among them. One that is no
--- longer heard of gives its part to the others within 30 seconds and a heartbeat.
+-- Warm roles are dealt out over the clients of an office that are online, the one that asks among them. One that signs off
+-- gives its part to the others with their next heartbeat; one that vanishes, 30 seconds later.
 create function semo.dealt_roles(p_client uuid, p_office uuid)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   with online as (

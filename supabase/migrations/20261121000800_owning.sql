@@ -17,7 +17,7 @@ begin
   v_client := semo.own_client(p_client, v_client.epoch);
   update remote_clients
   set epoch = epoch + 1, capabilities = p_capabilities, capacity = p_capacity, version = p_version,
-      holding_back = null, registered_at = now(), last_seen_at = now()
+      holding_back = null, registered_at = now(), last_seen_at = now(), signed_off_at = null
   where id = p_client returning * into v_client;
   delete from role_circuits where client_id = p_client;
 
@@ -48,10 +48,18 @@ create function heartbeat(p_client uuid, p_epoch bigint)
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform semo.own_client(p_client, p_epoch);
-  update remote_clients set last_seen_at = now() where id = p_client;
+  update remote_clients set last_seen_at = now(), signed_off_at = null where id = p_client;
   perform expire_commands();
   perform rescue_commands();
   return jsonb_build_object('offices', semo.office_terms(p_client));
+end $$;
+
+-- The client ends: from here on it is offline, until it registers again.
+create function sign_off(p_client uuid, p_epoch bigint)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.own_client(p_client, p_epoch);
+  update remote_clients set signed_off_at = now() where id = p_client;
 end $$;
 
 -- Draws: pending → processing. In order per session and lane; within the places of the client and of the office; nothing that needs a
@@ -309,5 +317,5 @@ end $$;
 
 revoke execute on function rescue_commands from public, anon, authenticated;
 grant execute on function rescue_commands to service_role;
-revoke execute on function register_client, heartbeat, claim_commands, renew_leases, complete_command, report_lost, give_back_command from public, anon;
-grant execute on function register_client, heartbeat, claim_commands, renew_leases, complete_command, report_lost, give_back_command to authenticated, service_role;
+revoke execute on function register_client, heartbeat, sign_off, claim_commands, renew_leases, complete_command, report_lost, give_back_command from public, anon;
+grant execute on function register_client, heartbeat, sign_off, claim_commands, renew_leases, complete_command, report_lost, give_back_command to authenticated, service_role;

@@ -6,7 +6,7 @@ from tests.integration.database.world import World
 
 FOR_SIGNED_IN_CALLERS = {
     "cancel_command", "command_waiting_reason", "pool_state", "get_persona",
-    "register_client", "heartbeat", "claim_commands", "renew_leases", "complete_command", "report_lost",
+    "register_client", "heartbeat", "sign_off", "claim_commands", "renew_leases", "complete_command", "report_lost",
     "give_back_command", "open_session", "update_session", "acquire_session", "release_session",
     "record_progress", "append_output", "record_events", "open_circuit", "close_circuit",
 }  # fmt: skip

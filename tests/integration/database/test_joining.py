@@ -126,6 +126,19 @@ async def test_warm_roles_are_dealt_out_over_the_machines_that_are_online(world:
     assert await warm_roles(first) == ["FE", "QA"], "it is back"
 
 
+async def test_a_machine_that_signs_off_leaves_its_roles_to_the_others_at_once(world: World) -> None:
+    office = await world.office(warm_roles=["FE", "BE", "QA"])
+    first, second = await world.client(office), await world.client(office)
+    command = await world.prompt(office)
+    await first.call("sign_off")
+    assert await warm_roles(second) == ["FE", "BE", "QA"]
+    await second.call("sign_off")
+    waiting = await world.service.call("command_waiting_reason", p_command=command["id"])
+    assert waiting["reason"] == "no_client_online"
+    await first.register()
+    assert await world.service.call("command_waiting_reason", p_command=command["id"]) is None
+
+
 async def test_a_machine_without_places_or_revoked_is_dealt_no_roles(world: World) -> None:
     office = await world.office(warm_roles=["FE", "BE"])
     without, revoked, able = [await world.client(office, capacity=places) for places in (0, 6, 6)]

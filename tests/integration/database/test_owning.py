@@ -30,6 +30,9 @@ CLIENTS_WRITES: dict[str, Write] = {
     "events": lambda client, command, _: client.call(
         "record_events", p_events=[{"office_id": str(command["office_id"]), "kind": "note"}]),
     "heartbeat": lambda client, _command, _session: client.call("heartbeat"),
+    "sign off": lambda client, _command, _session: client.call("sign_off"),
+    "open a circuit": lambda client, command, _: client.open_circuit(command["office_id"]),
+    "close a circuit": lambda client, command, _: client.close_circuit(command["office_id"]),
     "claim": lambda client, _command, _session: client.claim(),
 }  # fmt: skip
 
