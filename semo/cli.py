@@ -106,6 +106,39 @@ def run(
 
 
 @app.command()
+def attach(
+    session: Annotated[str, typer.Argument(help="The id of a session, or its beginning.")],
+    read_only: Annotated[bool, typer.Option("--read-only", help="Watch only; nothing is typed or resized.")] = False,
+    through_office: Annotated[
+        bool, typer.Option("--through-office", help="Also for a session of this machine: by the office's API.")
+    ] = False,
+    state: State = None,
+    data: Data = None,
+) -> None:
+    """Give you the live terminal of a session, on this machine or through the office, until Ctrl-]."""
+    from semo.attach import attach_here, attach_through_office
+
+    async def to_it() -> Exit:
+        states = [_client_settings(state, None).state]
+        if state is None:
+            states.insert(0, _folder(data).client)
+        here = None if through_office else await attach_here(states, session, read_only=read_only)
+        if here is not None:
+            return here
+        try:
+            office = _office(data)
+        except SemoError as error:
+            raise SemoError(
+                f"there is no session {session} on this machine, and {error.what}",
+                do=error.do, exit_code=error.exit_code,
+            ) from error  # fmt: skip
+        async with office as api:
+            return await attach_through_office(api, session, read_only=read_only)
+
+    _run(to_it)
+
+
+@app.command()
 def doctor(data: Data = None, as_json: Json = False) -> None:
     """Say what is missing on this machine, and how to mend it."""
     from semo.doctor import examine

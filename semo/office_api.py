@@ -35,8 +35,10 @@ class OfficeApi:
     async def get(self, path: str, **params: Any) -> Any:
         return await self._call("GET", path, params=_given(params))
 
-    async def post(self, path: str, body: dict[str, Any], **params: Any) -> Any:
-        return await self._call("POST", path, json=_given(body), params=_given(params))
+    async def post(self, path: str, body: dict[str, Any], key: str | None = None, **params: Any) -> Any:
+        """`key`: asking again with the same one asks once."""
+        headers = {"Idempotency-Key": key} if key is not None else {}
+        return await self._call("POST", path, json=_given(body), params=_given(params), headers=headers)
 
     async def delete(self, path: str, **params: Any) -> Any:
         return await self._call("DELETE", path, params=_given(params))

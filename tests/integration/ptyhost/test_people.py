@@ -18,7 +18,7 @@ async def size_of(watched: Watched) -> tuple[int, int]:
 
 async def until_size(watched: Watched, cols: int, rows: int) -> None:
     async with asyncio.timeout(WAIT_SECONDS):
-        while await size_of(watched) != (cols, rows):
+        while await size_of(watched) != (cols, rows):  # noqa: ASYNC110  the host tells nobody of a size
             await asyncio.sleep(0.02)
 
 
