@@ -7,8 +7,6 @@ from remote_client.agents.adapter import Evidence
 from remote_client.terminals import HookEvent
 from shared.ids import ByteOffset
 
-PATIENCE_SECONDS = 1.5
-
 
 class CostMeter:
     """`fresh`: the conversation began with this session, and so does its cost."""
@@ -19,6 +17,7 @@ class CostMeter:
         self._before: float | None = None
         self._start = ByteOffset(0)
         self._told = asyncio.Event()
+        self._owed = False
 
     def begin_turn(self, start: ByteOffset) -> None:
         self._before, self._start = self._sum, start
@@ -44,15 +43,19 @@ class CostMeter:
         """What was told until now may lack the last of it."""
         self._told.clear()
 
-    async def of_turn(self) -> tuple[float | None, list[Evidence]]:
-        """Waits a moment for the sum after the turn; without one, no cost is known of this turn nor of the next."""
+    async def of_turn(self, patience_seconds: float) -> tuple[float | None, list[Evidence]]:
+        """Waits a moment for the sum after the turn. What is told too late is counted with the next, which says so."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(patience_seconds):
                 await self._told.wait()
         except TimeoutError:
-            self._sum = None
+            self._owed = True
+            return None, []
         if self._sum is None or self._before is None:
             return None, []
         cost = round(self._sum - self._before, 6)
         evidence: Evidence = {"kind": "cost", "source": "statusline", "turn_usd": cost, "session_usd": self._sum}
+        if self._owed:
+            evidence["includes_turn_before"] = True
+        self._owed = False
         return cost, [evidence]

@@ -15,7 +15,7 @@ from remote_client.agents.claude_hooks import COST, NO_DECISION, decision
 from remote_client.agents.claude_prompt import as_prompt
 from remote_client.agents.claude_transcript import Transcript
 from remote_client.agents.claude_turn import ClaudeTurn
-from remote_client.agents.pasting import CTRL_C, ENTER, ESCAPE, paste
+from remote_client.agents.pasting import CLEAR_LINE, CTRL_C, ENTER, ESCAPE, paste
 from remote_client.monitor.findings import Finding
 from remote_client.monitor.profile import load_profile
 from remote_client.monitor.turn_monitor import TurnMonitor
@@ -25,7 +25,11 @@ from shared.ids import ByteOffset, SessionId
 from shared.states import TurnOutcome
 
 LOOK_SECONDS = 0.3
+SETTLES_SECONDS = 1.5
+STOPPED_SETTLES_SECONDS = 0.7
 PASTE_SETTLES_SECONDS = 0.1
+KEY_SETTLES_SECONDS = 0.3
+CLEARS = 20
 CONFIRM_SECONDS = 0.5
 ENTERS = 40
 CARRY_ON_SECONDS = 2.0
@@ -33,6 +37,8 @@ INTERRUPT_SECONDS = 2.0
 INTERRUPT_PATIENCE_SECONDS = 5.0
 KILL_GRACE_SECONDS = 1.0
 SHOWN_LINES = 3
+
+_SAYS = {TurnOutcome.ERROR: "error", TurnOutcome.INTERRUPTED: "interrupted"}
 
 
 class ClaudeDriver:
@@ -53,6 +59,7 @@ class ClaudeDriver:
         self._turn: ClaudeTurn | None = None
         self._started = False
         self._unclean = False  # something that is not ours may stand in its input
+        self._lines_typed = 0
         self._exit: ExitStatus | None = None
         self._changed = asyncio.Event()
         self._tick: asyncio.TimerHandle | None = None
@@ -93,9 +100,10 @@ class ClaudeDriver:
         for task in self._background:
             task.cancel()
 
-    def touch(self) -> None:
-        if not self._requests:  # else the keys went to its dialog
+    def touch(self, keys: bytes = b"") -> None:
+        if not self._requests:  # else the keys are for its dialog
             self._unclean = True
+        self._take(self._monitor.typed(keys, self._loop.time()))
 
     def _take(self, findings: list[Finding]) -> None:
         for finding in findings:
@@ -158,10 +166,12 @@ class ClaudeDriver:
         return " / ".join(lines[-SHOWN_LINES:]) or "its screen is empty"
 
     async def _clear_input(self) -> None:
-        """Escape twice clears what stands there; alone it would open the list of earlier prompts, hence the space."""
-        for keys in (ESCAPE, b" ", ESCAPE, ESCAPE):
-            await self._type(keys)
-            await asyncio.sleep(PASTE_SETTLES_SECONDS)
+        """Escape closes a menu that was left open. Clearing is pressed more often than there are lines: it does nothing
+        to an empty input, while a second Escape or Ctrl-C would."""
+        await self._type(ESCAPE)
+        await asyncio.sleep(KEY_SETTLES_SECONDS)
+        await self._type(CLEAR_LINE * (2 * self._lines_typed + CLEARS))
+        await asyncio.sleep(KEY_SETTLES_SECONDS)
         self._unclean = False
 
     async def _type(self, data: bytes, key: str | None = None) -> None:
@@ -190,6 +200,7 @@ class ClaudeDriver:
         turn = self._begin(start, typing)
         try:
             self._monitor.carry_on(text, start, self._loop.time())
+            typing.after(start)
             # Any hook since `start` shows that the prompt was taken; without one, Enter may never have been pressed.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CARRY_ON_SECONDS):
@@ -253,17 +264,20 @@ class ClaudeDriver:
                     self._take(self._monitor.learned(told, self._loop.time()))
 
     async def _verdict(self, turn: ClaudeTurn, finding: Finding) -> TurnEnd:
-        self._cost.turn_is_over()
         for number in self._requests:  # answered by keys, or moot
             self._release(number)
         self._requests.clear()
         outcome = turn.outcome(finding)
-        if outcome in (TurnOutcome.INTERRUPTED, TurnOutcome.LOST):
+        stopped = outcome in (TurnOutcome.INTERRUPTED, TurnOutcome.LOST)
+        if stopped:
             self._unclean = True  # a prompt that was not answered yet is put back into the input
-        evidence = [*([turn.interrupted_by] if turn.interrupted_by else []), *finding.evidence]
-        cost, more = await self._cost.of_turn() if self._exit is None else (None, [])
-        evidence += [one for one in more if one not in evidence]
-        evidence += await self._written(outcome)
+        self._cost.turn_is_over()
+        cost, counted = None, list[Evidence]()
+        if self._exit is None:
+            cost, counted = await self._cost.of_turn(STOPPED_SETTLES_SECONDS if stopped else SETTLES_SECONDS)
+        written = await self._written(outcome)
+        known = [*([turn.interrupted_by] if turn.interrupted_by else []), *finding.evidence, *counted]
+        evidence = known + [one for one in written if one not in known]
         return TurnEnd(
             outcome, bool(finding.marker), evidence, finding.at, self._exit is None, turn.pull_requests, cost
         )
@@ -272,8 +286,8 @@ class ClaudeDriver:
         """What the transcript adds, and where it is."""
         if self._transcript is None:
             return []
-        told = await self._transcript.news()
-        evidence = [one for one in told if one["says"] == "error"][-1:] if outcome is TurnOutcome.ERROR else []
+        await self._transcript.news()
+        evidence = [one for one in self._transcript.said if one["says"] == _SAYS.get(outcome)][-1:]
         conversation: Evidence = {"kind": "agent_session", "session_id": self._agent_session}
         if self._transcript.usage:
             conversation["usage"] = self._transcript.usage

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +12,7 @@ from remote_client.agents.adapter import Evidence
 
 TAIL_BYTES = 4_194_304
 INTERRUPTED = (["[Request interrupted by user]"], ["[Request interrupted by user for tool use]"])
-_TELLING = (b'"usage"', b"[Request interrupted by user", b'"isApiErrorMessage"', b'"turn_duration"')
+_TELLING = (b'"usage"', b"[Request interrupted by user", b'"isApiErrorMessage"')
 _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -24,7 +26,11 @@ class Transcript:
         self.path = path
         self._offset = 0
         self._seeks_prompt = in_turn
+        self._began_at: datetime | None = None
         self._usage: dict[str, dict[str, int]] = {}
+        self._reading = threading.Lock()
+        self.said: list[Evidence] = []
+        """All news since the turn began."""
         self.partial = False
         """Whether some of it was too much to be read."""
 
@@ -34,16 +40,24 @@ class Transcript:
         return {name: sum(one[name] for one in self._usage.values()) for name in _COUNTS} if self._usage else {}
 
     def begin_turn(self) -> None:
-        """What stands there now is of earlier turns."""
+        """What stands there now is of earlier turns, and so is what comes late of them."""
         self._offset = self.path.stat().st_size if self.path.exists() else 0
         self._usage.clear()
+        self.said.clear()
+        self._began_at = datetime.now(UTC)
         self._seeks_prompt = self.partial = False
 
     async def news(self) -> list[Evidence]:
-        """What it says since it was last asked: interruptions, errors of the API, ends of turns."""
+        """What it says since it was last asked: interruptions and errors of the API."""
         return await asyncio.to_thread(self._news)
 
     def _news(self) -> list[Evidence]:
+        with self._reading:  # who asked may have been cancelled meanwhile, and asks again
+            found = self._look()
+            self.said += found
+            return found
+
+    def _look(self) -> list[Evidence]:
         lines = self._new_lines()
         if self._seeks_prompt and lines:
             self._seeks_prompt = False
@@ -75,9 +89,9 @@ class Transcript:
             entry: Any = json.loads(line)
             if entry.get("isSidechain"):
                 return
-            if entry["type"] == "system" and entry.get("subtype") == "turn_duration":
-                yield {"kind": "transcript", "says": "turn_duration"}
-            elif entry["type"] == "user" and _is_interruption(entry["message"]["content"]):
+            if self._is_earlier(str(entry.get("timestamp", ""))):
+                return
+            if entry["type"] == "user" and _is_interruption(entry["message"]["content"]):
                 yield {"kind": "transcript", "says": "interrupted"}
             elif entry["type"] == "assistant":
                 message = entry["message"]
@@ -86,6 +100,9 @@ class Transcript:
                     yield {"kind": "transcript", "says": "error", **_error(entry)}
         except (ValueError, KeyError, TypeError, AttributeError):
             self.partial = True  # another version writes it otherwise: what it says is not known
+
+    def _is_earlier(self, timestamp: str) -> bool:
+        return bool(timestamp) and self._began_at is not None and datetime.fromisoformat(timestamp) < self._began_at
 
     def _count(self, message_id: str, usage: dict[str, Any]) -> None:
         self._usage[message_id] = {name: int(usage.get(name) or 0) for name in _COUNTS}

@@ -2,6 +2,7 @@
 
 import re
 
+CLEAR_LINE = b"\x15"
 CTRL_C = b"\x03"
 ENTER = b"\r"
 ESCAPE = b"\x1b"

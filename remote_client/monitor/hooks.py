@@ -40,6 +40,8 @@ _PLAIN = {
     "PostToolUse": Said.WORKS,
     "PostToolUseFailure": Said.WORKS,
 }
+_BACKGROUND_SAYS = "<task-notification>"
+"""How a prompt begins that no one typed: background work is over, and wakes the agent in the same turn."""
 _QUESTION_TOOLS = ("AskUserQuestion",)
 
 
@@ -50,7 +52,9 @@ def hook_word(event: HookEvent) -> HookWord:
     message = body.get("last_assistant_message")
     message = message if isinstance(message, str) else None
     if event.name == "UserPromptSubmit":
-        return HookWord(Said.STARTED, evidence, prompt=str(body.get("prompt", "")))
+        prompt = str(body.get("prompt", ""))
+        woken = prompt.startswith(_BACKGROUND_SAYS)
+        return HookWord(Said.WORKS if woken else Said.STARTED, evidence, prompt="" if woken else prompt)
     if event.name == "Stop":
         waits_for = {name: body[name] for name in ("background_tasks", "session_crons") if body.get(name)}
         if waits_for:

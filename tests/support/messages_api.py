@@ -6,6 +6,7 @@ since then chooses the step, so that retries and several sessions at once need n
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -84,7 +85,7 @@ class MessagesApi:
             await runner.cleanup()
 
     def script(self, keyword: str, *steps: Step) -> str:
-        """What to answer to prompts that hold `keyword`, step by step; the last one again and again."""
+        """What to answer to prompts that hold the word `keyword`, step by step; the last one again and again."""
         self._scripts[keyword] = steps
         return keyword
 
@@ -106,9 +107,9 @@ class MessagesApi:
                 answers += 1
                 continue
             text = _text_of(message)  # several prompts, where the ones before got no answer
-            places = {text.rfind(keyword): keyword for keyword in self._scripts if keyword in text}
-            if places:
-                return places[max(places)], answers
+            found = [(match.start(), one) for one in self._scripts for match in re.finditer(rf"\b{one}\b", text)]
+            if found:
+                return max(found)[1], answers
         return None, answers
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:

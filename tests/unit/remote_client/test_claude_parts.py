@@ -140,29 +140,37 @@ def begun(at: int = 0) -> HookEvent:
     return HookEvent(1, ByteOffset(at), "SessionStart", {})
 
 
+async def turn(meter: CostMeter, start: int, total: float | None) -> tuple[float | None, bool]:
+    """What a turn cost after which the agent told that sum, or none; and whether the one before it is in it."""
+    meter.begin_turn(ByteOffset(start))
+    meter.turn_is_over()
+    if total is not None:
+        meter.hear(told(total, start + 5))
+    cost, evidence = await meter.of_turn(0.01)
+    assert [one["session_usd"] for one in evidence] == ([] if cost is None else [total])
+    return cost, any("includes_turn_before" in one for one in evidence)
+
+
 async def test_a_turn_costs_what_the_sum_of_its_session_grew_by() -> None:
     meter = CostMeter(fresh=True)
     meter.session_begins(begun())
-    for start, total, cost in ((10, 0.5, 0.5), (20, 0.75, 0.25)):
-        meter.begin_turn(ByteOffset(start))
-        meter.turn_is_over()
-        meter.hear(told(total, start + 5))
-        found, evidence = await meter.of_turn()
-        assert found == cost
-        assert evidence[0]["session_usd"] == total
+    assert await turn(meter, 10, 0.5) == (0.5, False)
+    assert await turn(meter, 20, 0.75) == (0.25, False)
 
 
-async def test_the_cost_of_a_turn_is_not_known_when_the_sum_before_it_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("remote_client.agents.claude_cost.PATIENCE_SECONDS", 0.01)
+async def test_the_cost_of_a_turn_is_not_known_when_the_sum_before_it_is_not() -> None:
     meter = CostMeter(fresh=False)
     meter.session_begins(begun())
-    meter.begin_turn(ByteOffset(10))
-    meter.turn_is_over()
-    meter.hear(told(3.0, 15))
-    assert (await meter.of_turn())[0] is None
-    meter.begin_turn(ByteOffset(20))
-    meter.turn_is_over()
-    assert await meter.of_turn() == (None, [])  # nothing was told after it
+    assert await turn(meter, 10, 3.0) == (None, False)
+    assert await turn(meter, 20, 3.5) == (0.5, False)
+
+
+async def test_what_a_turn_cost_and_nobody_told_is_counted_with_the_next_one() -> None:
+    meter = CostMeter(fresh=True)
+    meter.session_begins(begun())
+    assert await turn(meter, 10, None) == (None, False)
+    assert await turn(meter, 20, 0.5) == (0.5, True)
+    assert await turn(meter, 30, 0.75) == (0.25, False)
 
 
 async def test_after_a_restart_what_earlier_turns_cost_is_learned_again() -> None:
@@ -172,4 +180,4 @@ async def test_after_a_restart_what_earlier_turns_cost_is_learned_again() -> Non
     meter.hear(told(2.0, 90))
     meter.turn_is_over()
     meter.hear(told(2.5, 130))
-    assert (await meter.of_turn())[0] == 0.5
+    assert (await meter.of_turn(0.01))[0] == 0.5

@@ -54,6 +54,15 @@ async def test_what_stood_there_before_the_turn_is_not_of_it(tmp_path: Path) -> 
     assert transcript.usage["input_tokens"] == 7
 
 
+async def test_what_comes_late_of_an_earlier_turn_is_not_of_this_one(tmp_path: Path) -> None:
+    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript.begin_turn()
+    write(transcript.path, interruption() | {"timestamp": "2020-01-01T00:00:00.000Z"})
+    assert await transcript.news() == []
+    write(transcript.path, interruption() | {"timestamp": "2999-01-01T00:00:00.000Z"})
+    assert await transcript.news() == [INTERRUPTED]
+
+
 async def test_a_turn_found_running_begins_with_the_last_prompt(tmp_path: Path) -> None:
     transcript = Transcript(tmp_path / "t.jsonl", in_turn=True)
     write(transcript.path, prompt("one"), interruption(), prompt("two"), answer("b", 7))
