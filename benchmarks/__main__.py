@@ -6,11 +6,12 @@ import sys
 
 from benchmarks.dispatch import dispatch
 from benchmarks.figures import Figure
+from benchmarks.pools import pools
 from benchmarks.terminals import terminals
 
 
 async def main() -> None:
-    for figures in (terminals(), dispatch()):
+    for figures in (terminals(), pools(), dispatch()):
         async for figure in figures:
             show(figure)
 
