@@ -1,12 +1,11 @@
 """The grammar of terminal output, in bytes: which sequences there are, and what a reader makes of them."""
 
 import re
-from bisect import bisect_right
-from dataclasses import dataclass
 
 STRING_KEPT_BYTES = 4096
 """An OSC, DCS, APC or PM string that is longer is not one: its introducer is skipped."""
 
+NEAR_BYTES = 256
 _STRING_END = rb"(?:\x07|\x1b\\)"
 SEQUENCE = re.compile(
     rb"\x1b(?:"
@@ -20,65 +19,51 @@ SEQUENCE = re.compile(
 BEGUN_SEQUENCE = re.compile(rb"\x1b(?:\][^\x07\x1b]*\x1b?|[PX^_][^\x07\x1b]*\x1b?|\[[0-?]*[ -/]*|[ -/]*)")
 """An escape sequence that may go on in bytes still to come."""
 
-_NOT_TEXT = re.compile(SEQUENCE.pattern + rb"|[\x00-\x1f\x7f]")
-_SPACES_BETWEEN = frozenset(b"CG`aI")
-_ROWS_BETWEEN = frozenset(b"ABEFHJSTLMdfr")
+_ALL_BUT_CSI = rb"\x1b(?:\][^\x07\x1b]{0,%d}%b|[PX^_][^\x07\x1b]{0,%d}%b|[ -/]*[0-OQ-WYZ\\`-~])" % (
+    STRING_KEPT_BYTES,
+    _STRING_END,
+    STRING_KEPT_BYTES,
+    _STRING_END,
+)
+_SPACES = re.compile(rb"\x1b\[[0-?]*[ -/]*[CGaI`]|\t")
+_LINE_ENDS = re.compile(rb"\x1b\[[0-?]*[ -/]*[ABEFHJSTLMdfr]|\x1b[cDEM]|[\n\r\x0b\x0c]")
+_NOTHING = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|" + _ALL_BUT_CSI + rb"|[\x00-\x09\x0e-\x1f\x7f]")
+_ANY = re.compile(rb"(?P<space>" + _SPACES.pattern + rb")|(?P<end>" + _LINE_ENDS.pattern + rb")|" + _NOTHING.pattern)
 
 
-@dataclass(frozen=True)
-class PlainText:
+def plain_text(data: bytes) -> str:
     """What remains of terminal output when its escapes are read as a person's eye would: gaps and line ends.
 
     One byte became one character (latin-1), so that places can be told.
     """
-
-    text: str
-    _text_starts: list[int]
-    _raw_starts: list[int]
-
-    def raw_place(self, place: int) -> int:
-        """Where in the output the character at `place` begins."""
-        index = bisect_right(self._text_starts, place) - 1
-        return self._raw_starts[index] + place - self._text_starts[index]
+    return _NOTHING.sub(b"", _LINE_ENDS.sub(b"\n", _SPACES.sub(b" ", data))).decode("latin-1")
 
 
-def plain_text(data: bytes, start: int) -> PlainText:
-    """`data` begins at offset `start` of the output."""
-    pieces: list[bytes] = []
-    text_starts: list[int] = [0]
-    raw_starts: list[int] = [start]
-    size = 0
-    place = 0
-    for found in _NOT_TEXT.finditer(data):
-        gap = _what_it_leaves(found)
-        begin, end = found.span()
-        if begin > place:
-            text_starts.append(size)
-            raw_starts.append(start + place)
-            pieces.append(data[place:begin])
-            size += begin - place
-        if gap:
-            text_starts.append(size)
-            raw_starts.append(start + begin)
-            pieces.append(gap)
-            size += 1
-        place = end
-    if place < len(data):
-        text_starts.append(size)
-        raw_starts.append(start + place)
-        pieces.append(data[place:])
-    return PlainText(b"".join(pieces).decode("latin-1"), text_starts, raw_starts)
+def raw_place(data: bytes, place: int) -> int:
+    """Where in `data` the character at `place` of its plain text comes from."""
+    begin, end = 0, len(data)
+    while end - begin > NEAR_BYTES:
+        middle = data.rfind(b"\x1b[", begin + 1, (begin + end) // 2 + 2)
+        if middle < 0:
+            break
+        characters = len(plain_text(data[begin:middle]))
+        if characters > place:
+            end = middle
+        else:
+            begin = middle
+            place -= characters
+    return begin + _raw_place_near(data[begin:end], place)
 
 
-def _what_it_leaves(found: re.Match[bytes]) -> bytes:
-    final = found["final"]
-    if final is not None:
-        if final[0] in _SPACES_BETWEEN:
-            return b" "
-        return b"\n" if final[0] in _ROWS_BETWEEN else b""
-    if found["short"] is not None:
-        return b"\n" if found["short"] in (b"c", b"D", b"E", b"M") else b""
-    control = found[0]
-    if control in (b"\n", b"\r", b"\x0b", b"\x0c"):
-        return b"\n"
-    return b" " if control == b"\t" else b""
+def _raw_place_near(data: bytes, place: int) -> int:
+    raw = 0
+    for found in _ANY.finditer(data):
+        if place < found.start() - raw:
+            break
+        place -= found.start() - raw
+        raw = found.end()
+        if found["space"] is not None or found["end"] is not None:
+            if place == 0:
+                return found.start()
+            place -= 1
+    return raw + place

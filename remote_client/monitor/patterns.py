@@ -91,6 +91,9 @@ class PatternTable:
     def of_kind(self, *kinds: PatternKind) -> tuple[Pattern, ...]:
         return tuple(pattern for pattern in self.patterns if pattern.kind in kinds)
 
+    def without(self, kind: PatternKind) -> "PatternTable":
+        return PatternTable(tuple(pattern for pattern in self.patterns if pattern.kind is not kind))
+
     def extended(self, entries: Iterable[Mapping[str, Any]]) -> "PatternTable":
         """This table with an office's own patterns; one of the same name is replaced.
 

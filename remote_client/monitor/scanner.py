@@ -3,24 +3,23 @@
 Looks at the bytes alone: what is echo, repainted or quoted is told apart by whoever knows the screen and the turn.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from remote_client.monitor.escapes import BEGUN_SEQUENCE, SEQUENCE, STRING_KEPT_BYTES, plain_text
-from remote_client.monitor.patterns import Hit, Pattern, PatternTable
+from remote_client.monitor.anchors import SPOTS, AnchorSearch
+from remote_client.monitor.escapes import BEGUN_SEQUENCE, SEQUENCE, STRING_KEPT_BYTES, plain_text, raw_place
+from remote_client.monitor.patterns import Hit, PatternTable
 from remote_client.terminals import FIRST_BYTE
 from shared.ids import ByteOffset
 
-HISTORY_BYTES = 4096
+HISTORY_BYTES = 2048
 """A pattern, with all escapes in it, is not longer."""
 BELLS_APART_BYTES = 4096
 
-# What an escape sequence inside a word is made of. Without these bytes an anchor stands in one piece, so that one
-# search finds it however it was painted; the anchors lose the same bytes. Only a hit is then read with care.
-_DROPPED = bytes(range(0x21)) + b"\x7f\x1b[0123456789;:<=>?ABCDEFGHJKPX@dfhlmsu"
-_TAIL = 96
-_NEAR = 64
+AROUND_BYTES = 1024
+"""So much after a spot must have been read for it to need no reading of its own."""
 
 SightingKind = Literal["title", "bell", "notice", "hit"]
 
@@ -41,11 +40,10 @@ class StreamScanner:
     def __init__(self, table: PatternTable, first_offset: ByteOffset = FIRST_BYTE) -> None:
         self.position = first_offset
         self._patterns = table.patterns
-        self._anchors = _reduced_anchors(table.patterns)
-        self._near = [(pattern.anchors[0], pattern) for pattern in table.patterns if pattern.before is not None]
+        self._anchors = AnchorSearch(table.patterns)
         self._rest = b""  # a begun escape sequence
-        self._history = b""
-        self._tail = b""
+        self._history: deque[bytes] = deque()
+        self._history_bytes = 0
         self._unfinished = False  # what may be a pattern touches the end of what came
         self._last_ends: dict[str, int] = {}
         self._next_bell = first_offset
@@ -55,7 +53,8 @@ class StreamScanner:
         self._rest = b""
         if data.endswith(b"\x1b"):
             data, self._rest = data[:-1], b"\x1b"
-        if b"\x1b]" not in data and b"\x07" not in data:
+        # The bracket alone is found much sooner than the two together, since escapes are everywhere.
+        if (b"]" not in data or b"\x1b]" not in data) and b"\x07" not in data:
             return self._text(data, last=False) if data else []
         return sorted(self._mixed(data), key=lambda sighting: sighting.end)
 
@@ -94,7 +93,7 @@ class StreamScanner:
     def _string(self, osc: bytes | None, sequence: bytes) -> Iterator[Sighting]:
         """A title or a notice. To the search for patterns a string is no text."""
         self.position = ByteOffset(self.position + len(sequence))
-        self._history = (self._history + sequence)[-HISTORY_BYTES:]
+        self._remember(sequence)
         number, _, text = (osc or b"").partition(b";")
         if number in (b"0", b"2"):
             yield Sighting("title", self.position, text.decode("utf-8", "replace"))
@@ -104,57 +103,59 @@ class StreamScanner:
     def _text(self, data: bytes, *, last: bool) -> list[Sighting]:
         start = self.position
         self.position = ByteOffset(start + len(data))
-        reduced = self._tail + data.translate(None, _DROPPED)
-        self._tail = reduced[-_TAIL:]
+        spots = self._anchors.spots(data)
+        if self._unfinished:
+            spots.insert(0, 0)
         sightings: list[Sighting] = []
-        if self._unfinished or any(anchor in reduced for anchor in self._anchors) or self._has_near_anchor(data):
-            sightings = self._read(data, start, last=last)
-        self._history = (self._history + data)[-HISTORY_BYTES:] if len(data) < HISTORY_BYTES else data[-HISTORY_BYTES:]
+        if spots or last:
+            sightings = sorted(self._read_near(spots, data, start, last=last), key=lambda sighting: sighting.end)
+        self._remember(data)
         return sightings
 
-    def _has_near_anchor(self, data: bytes) -> bool:
-        for anchor, pattern in self._near:
-            assert pattern.before is not None  # noqa: S101  by construction
-            place = data.find(anchor)
-            if place < 0:
-                continue
-            before = self._history[-_NEAR:]
-            joined = before + data
-            place += len(before)
-            while place >= 0:
-                context = joined[max(place - _NEAR, 0) : place]
-                if pattern.before.search(context) or b"\x1b" in context[-16:]:
-                    return True
-                place = joined.find(anchor, place + 1)
-        return False
+    def _remember(self, data: bytes) -> None:
+        self._history.append(data)
+        self._history_bytes += len(data)
+        while self._history_bytes - len(self._history[0]) >= HISTORY_BYTES:
+            self._history_bytes -= len(self._history.popleft())
 
-    def _read(self, data: bytes, start: int, *, last: bool) -> list[Sighting]:
-        """The careful search, in what came and a little before it."""
-        window = self._history + data
+    def _read_near(self, spots: list[int], data: bytes, start: int, *, last: bool) -> Iterator[Sighting]:
+        """The careful search, around the places where something may be."""
+        history = b"".join(self._history)[-HISTORY_BYTES:]
+        window = history + data
         begun = window.rfind(b"\x1b")
         if begun >= 0 and not last and BEGUN_SEQUENCE.fullmatch(window, begun):
             window = window[:begun]
-        plain = plain_text(window, start - len(self._history))
-        text = plain.text
-        if start > len(self._history) and text:
-            text = "x" + text[1:]  # the window begins anywhere: not at the start of a line
+        window_start = start - len(history)
         self._unfinished = False
-        sightings: list[Sighting] = []
+        read_to = 0
+        for spot in spots or [0]:
+            place = spot + len(history)
+            if place + AROUND_BYTES <= read_to:
+                continue
+            begin = max(place - HISTORY_BYTES, 0)
+            end = place + HISTORY_BYTES
+            if len(spots) > SPOTS or end >= len(window) or not self._ends_whole(window, begin, end):
+                end = len(window)
+            read_to = end
+            yield from self._read(window[begin:end], window_start + begin, to_the_end=end == len(window), last=last)
+
+    def _ends_whole(self, window: bytes, begin: int, end: int) -> bool:
+        """No pattern reaches over the end of this part."""
+        part = window[begin:end]
+        return not BEGUN_SEQUENCE.fullmatch(part, max(part.rfind(b"\x1b"), 0)) and all(
+            hit.end < len(text) for text in [plain_text(part)] for one in self._patterns for hit in one.hits(text)
+        )
+
+    def _read(self, window: bytes, window_start: int, *, to_the_end: bool, last: bool) -> Iterator[Sighting]:
+        text = plain_text(window)
+        if window_start > 0 and text:
+            text = "x" + text[1:]  # the window begins anywhere: not at the start of a line
         for pattern in self._patterns:
             for hit in pattern.hits(text):
-                if hit.end == len(text) and pattern.literal is None and not last:
+                if to_the_end and not last and hit.end == len(text) and pattern.literal is None:
                     self._unfinished = True
                     continue
-                end = plain.raw_place(hit.end - 1) + 1
+                end = window_start + raw_place(window, hit.end - 1) + 1
                 if end > self._last_ends.get(pattern.name, -1):
                     self._last_ends[pattern.name] = end
-                    sightings.append(Sighting("hit", ByteOffset(end), hit.value, hit))
-        return sorted(sightings, key=lambda sighting: sighting.end)
-
-
-def _reduced_anchors(patterns: tuple[Pattern, ...]) -> tuple[bytes, ...]:
-    """Without doubles, and without those that stand within another."""
-    reduced = {
-        anchor.translate(None, _DROPPED) for pattern in patterns if pattern.before is None for anchor in pattern.anchors
-    }
-    return tuple(one for one in reduced if not any(other != one and other in one for other in reduced))
+                    yield Sighting("hit", ByteOffset(end), hit.value, hit)

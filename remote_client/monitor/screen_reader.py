@@ -12,10 +12,11 @@ from remote_client.monitor.profile import Profile
 from remote_client.monitor.reading import Block, Look, look_at
 from remote_client.monitor.screen import Screen
 
-WAITING_BYTES = 1_048_576
+WAITING_BYTES = 262_144
+FLOOD_BYTES = 65_536
 ALIKE_CHARACTERS = 12
-SLICE_BYTES = 8192
-"""Rendered in one go: some milliseconds."""
+SLICE_BYTES = 4096
+"""Rendered in one go: a millisecond or two."""
 
 
 class ScreenReader:
@@ -43,6 +44,11 @@ class ScreenReader:
     def behind(self) -> bool:
         """Something waits to be rendered."""
         return bool(self._waiting)
+
+    @property
+    def flooded(self) -> bool:
+        """So much waits that to render it now would be in vain: more will come, and part of it be dropped."""
+        return self._waiting_bytes > FLOOD_BYTES
 
     def push(self, data: bytes) -> None:
         if not data:
@@ -88,7 +94,8 @@ class ScreenReader:
 
     def spoken(self) -> set[str]:
         """The names of the markers that the agent itself said in this turn."""
-        self._listen(self.look())
+        self.look()
+        self._frame_ended()
         return self._spoken
 
     def _frame_ended(self) -> None:

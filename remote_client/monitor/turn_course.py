@@ -64,7 +64,7 @@ class TurnCourse:
     def deadline(self) -> float | None:
         """When `tick` has something to do."""
         times = [self._settles_at] if self._settles_at is not None else []
-        if self.reader.behind and not self._exited:
+        if self.reader.behind and not self.reader.flooded and not self._exited:
             times.append(self._rendered_at + RENDER_EVERY_SECONDS)
         if self.turn is not None and not self._told_quiet:
             times.append(self._last_output_at + self._quiet_seconds)
@@ -176,10 +176,11 @@ class TurnCourse:
         self._settles_at = None
 
     def tick(self, at: ByteOffset, now: float) -> None:
-        if self.reader.behind and now >= self._rendered_at + RENDER_EVERY_SECONDS:
+        settles = self._settles_at is not None and now >= self._settles_at
+        if self.reader.behind and (settles or now >= self._rendered_at + RENDER_EVERY_SECONDS):
             self.reader.render_some()
             self._rendered_at = now
-        if self._settles_at is not None and now >= self._settles_at:
+        if settles and not self.reader.behind:  # else at once again, so that others get their turn
             self._settles_at = None
             self._resolve(at, now)
         if self.turn is not None and not self._told_quiet and now >= self._last_output_at + self._quiet_seconds:
@@ -205,9 +206,6 @@ class TurnCourse:
 
     def _prompt_arrived(self, word: HookWord, at: ByteOffset, now: float) -> None:
         turn = self.turn
-        if turn is not None and turn.paused:
-            self._goes_on(word.evidence, at, now)  # its background work woke it: what that said is its prompt
-            return
         if turn is not None and turn.confirmed:
             # One prompt after the other, and nothing told how the first one ended.
             self._end(self._verdict(turn) or Verdict(TurnOutcome.WAITING_INPUT, {"kind": "unknown"}), at, now)

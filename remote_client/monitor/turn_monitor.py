@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from remote_client.monitor.findings import Evidence, Finding, FindingKind
 from remote_client.monitor.hooks import hook_word
 from remote_client.monitor.keys import KeyReader
-from remote_client.monitor.patterns import PatternTable, built_in_patterns
+from remote_client.monitor.patterns import PatternKind, PatternTable, built_in_patterns
 from remote_client.monitor.profile import Profile
 from remote_client.monitor.scanner import Sighting, StreamScanner
 from remote_client.monitor.title import TitleReader
@@ -37,7 +37,9 @@ class TurnMonitor:
         quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         self._table = patterns or built_in_patterns()
-        self._scanner = StreamScanner(self._table, first_offset)
+        # Who has a screen tells its errors there, where it shows who says them.
+        self._wanted = self._table.without(PatternKind.ERROR) if profile.full_screen else self._table
+        self._scanner = StreamScanner(self._wanted, first_offset)
         self._keys = KeyReader()
         self._title = TitleReader(profile)
         self._course = TurnCourse(profile, self._table, rows=rows, quiet_seconds=quiet_seconds)
@@ -49,7 +51,7 @@ class TurnMonitor:
         """Output. Any chunking gives the same findings; what came before is passed over."""
         data = chunk.data
         if chunk.start > self._end:
-            self._scanner = StreamScanner(self._table, chunk.start)
+            self._scanner = StreamScanner(self._wanted, chunk.start)
         elif chunk.start < self._end:
             data = data[self._end - chunk.start :]
         start = ByteOffset(chunk.end - len(data))
@@ -125,7 +127,12 @@ class TurnMonitor:
     @property
     def ready(self) -> bool:
         """The agent shows that it takes a prompt now, and no turn runs."""
-        return self._course.turn is None and self._title.activity != "busy" and self._course.takes_prompt()
+        return self._course.turn is None and self.takes_text
+
+    @property
+    def takes_text(self) -> bool:
+        """A place to type is on view; nothing is asked, and nothing shows that the agent works."""
+        return self._title.activity != "busy" and self._course.takes_prompt()
 
     def carry_on(self, text: str, start: ByteOffset, now: float) -> list[Finding]:
         """A turn that was typed before this monitor was made: it runs, its output beginning at `start`."""
