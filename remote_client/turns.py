@@ -160,11 +160,12 @@ def _retry_after(ended: TurnEnd, session: Session) -> Retry | None:
 
 def _in_words(ended: TurnEnd) -> str:
     last = ended.evidence[-1] if ended.evidence else {}
+    exited = next((one for one in ended.evidence if one["kind"] == "exit"), None)
     if ended.outcome is TurnOutcome.INTERRUPTED:
         timed_out = any(one["kind"] == "timeout" for one in ended.evidence)
         return "the time for the prompt ran out; it was interrupted" if timed_out else "the prompt was interrupted"
-    if last.get("kind") == "exit":
-        return f"the agent ended ({_end_of(last)}) without saying that it is done"
+    if exited is not None:
+        return f"the agent ended ({_end_of(exited)}) without saying that it is done"
     if ended.outcome is TurnOutcome.LOST:
         return "it was typed, and nothing shows that the agent took it"
     if last.get("prompt") == "continuation":
@@ -178,4 +179,4 @@ def _in_words(ended: TurnEnd) -> str:
 
 
 def _end_of(evidence: Evidence) -> str:
-    return f"signal {evidence['signal']}" if "signal" in evidence else f"status {evidence.get('status')}"
+    return f"signal {evidence['signal']}" if evidence.get("signal") else f"status {evidence.get('status')}"

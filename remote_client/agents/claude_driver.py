@@ -11,7 +11,7 @@ from typing import Any
 from remote_client.agents.adapter import Evidence, TurnEnd, Typing
 from remote_client.agents.claude_cost import CostMeter
 from remote_client.agents.claude_dialogs import TRUST, dialog_on, step_to_trust
-from remote_client.agents.claude_hooks import COST, NO_DECISION, decision
+from remote_client.agents.claude_hooks import COST, NO_DECISION, OF_TURNS, decision
 from remote_client.agents.claude_prompt import as_prompt
 from remote_client.agents.claude_transcript import Transcript
 from remote_client.agents.claude_turn import ClaudeTurn
@@ -85,7 +85,7 @@ class ClaudeDriver:
             self._cost.session_begins(event)
         elif event.waits:
             self._requests.add(event.number)
-        if self._turn is not None and event.at >= self._turn.start and event.name != "Notification":
+        if self._turn is not None and event.at >= self._turn.start and event.name in OF_TURNS:
             self._turn.confirm()
         self._take(self._monitor.hear(event, self._loop.time()))
 
@@ -199,12 +199,13 @@ class ClaudeDriver:
         self._agent_session = self._transcript = None  # learned again, with the place where the turn began
         turn = self._begin(start, typing)
         try:
-            self._monitor.carry_on(text, start, self._loop.time())
             typing.after(start)
-            # Any hook since `start` shows that the prompt was taken; without one, Enter may never have been pressed.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CARRY_ON_SECONDS):
                     await turn.confirmed.wait()
+            if not turn.confirmed.is_set() and not self._monitor.ready:
+                turn.confirm()  # what told of it is no longer kept; only where a prompt stands unsent, Enter is pressed
+                self._monitor.carry_on(text, start, self._loop.time())
             return await self._until_ended(turn, timeout_seconds)
         finally:
             self._turn = None

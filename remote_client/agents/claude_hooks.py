@@ -13,6 +13,9 @@ HOOKS = {
 }
 """The hooks that are asked for, and whether each waits for an answer."""
 
+OF_TURNS = frozenset({"UserPromptSubmit", "PermissionRequest", "Stop", "StopFailure"})
+"""Whichever of them comes after a prompt was typed shows that it arrived."""
+
 COST = "StatusLine"
 """The status line's command is no hook, but told like one: after each turn, with what the session has cost so far."""
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 from remote_client.agents.adapter import Evidence
 
 TAIL_BYTES = 4_194_304
+MESSAGE_CHARACTERS = 300
 INTERRUPTED = (["[Request interrupted by user]"], ["[Request interrupted by user for tool use]"])
 _TELLING = (b'"usage"', b"[Request interrupted by user", b'"isApiErrorMessage"')
 _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
@@ -127,4 +128,5 @@ def _error(entry: dict[str, Any]) -> Evidence:
     found: Evidence = {"error": str(entry.get("error", "unknown"))}
     if isinstance(entry.get("apiErrorStatus"), int):
         found["status"] = entry["apiErrorStatus"]
-    return found
+    texts = [str(block.get("text", "")) for block in entry["message"].get("content", [])]
+    return found | {"message": " ".join(texts)[:MESSAGE_CHARACTERS]}

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator
 
 import git
@@ -226,18 +225,3 @@ async def test_a_prompt_of_1500_lines_arrives_whole(api: MessagesApi, claude: Cl
     assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, True), ended
     arrived = str(api.asked("LONG")[-1]["messages"][-1]["content"])
     assert arrived.count("of a long prompt, ünïcode and all") == 1500
-
-
-async def test_a_marker_on_a_narrow_terminal_and_a_killed_agent(api: MessagesApi):
-    api.script("NARROW", say(f"{'long words ' * 20}\n{DONE}"))
-    api.script("KILLED", Say(["Working on it.\n"], hold=asyncio.Event()))
-    async with ClaudeTerminal.running(api.url, cols=40) as narrow:
-        ended = await narrow.prompt("NARROW " + "words that wrap " * 20)
-        assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, True), ended
-        turn = narrow.begin("KILLED")
-        await api.until_asked("KILLED")
-        os.kill(await narrow.pid(), signal.SIGKILL)
-        ended = await turn
-        assert not ended.alive
-        assert ended.outcome in (TurnOutcome.ERROR, TurnOutcome.LOST)
-        assert "exit" in kinds(ended)

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +20,7 @@ from remote_client.agents.claude import ClaudeAdapter
 from remote_client.policy import AgentRule
 from remote_client.ptyhost.hooks import serve_hook
 from remote_client.ptyhost.host import InProcessTerminals
-from remote_client.terminals import FIRST_BYTE, Chunk, TerminalSpec
+from remote_client.terminals import FIRST_BYTE, Chunk, HookEvent, TerminalSpec
 from shared.ids import ByteOffset, SessionId
 from shared.states import SessionStatus
 from tests.support.claude_cli import ClaudeHome, claude_program
@@ -44,6 +44,10 @@ class ClaudeTerminal:
     output: bytearray = field(default_factory=bytearray)
     moves: list[tuple[SessionStatus, Evidence]] = field(default_factory=list[tuple[SessionStatus, Evidence]])
     confirmed: int = 0
+    start: ByteOffset = FIRST_BYTE
+    """Where the output of the latest turn begins."""
+    _paused: asyncio.Event = field(default_factory=asyncio.Event)
+    _go_on: asyncio.Event = field(default_factory=asyncio.Event)
     _told: asyncio.Condition = field(default_factory=asyncio.Condition)
     follower: asyncio.Task[None] | None = None
 
@@ -85,29 +89,38 @@ class ClaudeTerminal:
             if home.folder.parent == place:
                 shutil.rmtree(place, ignore_errors=True)
 
-    async def _follow(self, driver: AgentDriver, offset: ByteOffset) -> None:
+    async def _follow(self, driver: AgentDriver, offset: ByteOffset, pause_at: ByteOffset | None = None) -> None:
         async for found in self.terminals.follow(self.session_id, offset):
-            if isinstance(found, Chunk):
-                self.output += found.data
-                driver.feed(found)
-            else:
-                driver.hear(found)
+            for part in _cut(found, pause_at) if pause_at is not None else [found]:
+                at = part.start if isinstance(part, Chunk) else part.at
+                if pause_at is not None and at >= pause_at and not self._paused.is_set():
+                    self._paused.set()
+                    await self._go_on.wait()
+                if isinstance(part, Chunk):
+                    self.output += part.data
+                    driver.feed(part)
+                else:
+                    driver.hear(part)
             await self._notify()
         driver.end(await self.terminals.wait(self.session_id))
 
-    def forget_driver(self) -> AgentDriver:
-        """A client that was restarted: a new driver, which hears everything again from the beginning."""
+    async def begin_again(self, text: str, turn: "asyncio.Task[TurnEnd] | None" = None) -> "asyncio.Task[TurnEnd]":
+        """As a client that was restarted in the midst of a turn: a new driver reads everything again."""
         assert self.follower is not None
-        self.follower.cancel()
-        adapter = ClaudeAdapter("claude", AgentRule())
-        self.driver = adapter.drive(self.session_id, self.terminals, self.memory)
-        return self.driver
+        start = self.start
+        for task in filter(None, (turn, self.follower)):
+            task.cancel()
+            await asyncio.wait({task})
+        self.output.clear()
+        self.driver = ClaudeAdapter("claude", AgentRule()).drive(self.session_id, self.terminals, self.memory)
+        self.follower = asyncio.create_task(self._follow(self.driver, FIRST_BYTE, pause_at=start))
+        await self._paused.wait()
+        return asyncio.create_task(
+            self.driver.carry_on(text, TURN_SECONDS, start, self.typing(lambda _: self._go_on.set()))
+        )
 
-    def follow_again(self) -> None:
-        self.follower = asyncio.create_task(self._follow(self.driver, FIRST_BYTE))
-
-    def typing(self) -> Typing:
-        return Typing(lambda: None, lambda _: None, self._confirm, self._move)
+    def typing(self, on_typed: Callable[[ByteOffset], None] = lambda _: None) -> Typing:
+        return Typing(lambda: None, on_typed, self._confirm, self._move)
 
     def _confirm(self) -> None:
         self.confirmed += 1
@@ -132,7 +145,10 @@ class ClaudeTerminal:
             await self._told.wait_for(lambda: wanted in _SEQUENCE.sub(b"", self.output[since:]).replace(b" ", b""))
 
     async def prompt(self, text: str, seconds: float = TURN_SECONDS) -> TurnEnd:
-        return await self.driver.run_prompt(text, seconds, self.typing())
+        return await self.driver.run_prompt(text, seconds, self.typing(self._set_start))
+
+    def _set_start(self, offset: ByteOffset) -> None:
+        self.start = offset
 
     def begin(self, text: str, seconds: float = TURN_SECONDS) -> "asyncio.Task[TurnEnd]":
         """A turn that goes on while the test does something else."""
@@ -146,3 +162,10 @@ class ClaudeTerminal:
     async def pid(self) -> int:
         [info] = await self.terminals.list()
         return info.pid
+
+
+def _cut(found: Chunk | HookEvent, at: ByteOffset) -> list[Chunk | HookEvent]:
+    if not isinstance(found, Chunk) or not found.start < at < found.end:
+        return [found]
+    cut = at - found.start
+    return [Chunk(found.start, found.data[:cut]), Chunk(at, found.data[cut:])]

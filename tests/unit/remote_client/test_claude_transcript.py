@@ -83,10 +83,13 @@ async def test_a_message_in_several_pieces_is_counted_once(tmp_path: Path) -> No
 
 async def test_an_error_of_the_api_is_told_with_its_status(tmp_path: Path) -> None:
     transcript = Transcript(tmp_path / "t.jsonl")
-    write(transcript.path, answer("a", 0, isApiErrorMessage=True, apiErrorStatus=529, error="server_error"))
-    assert await transcript.news() == [
-        {"kind": "transcript", "says": "error", "error": "server_error", "status": 529}
-    ]  # fmt: skip
+    entry = answer("a", 0, isApiErrorMessage=True, apiErrorStatus=529, error="server_error")
+    entry["message"]["content"] = [{"type": "text", "text": "API Error: 529"}]
+    write(transcript.path, entry)
+    [told] = await transcript.news()
+    assert told == {
+        "kind": "transcript", "says": "error", "error": "server_error", "status": 529, "message": "API Error: 529"
+    }  # fmt: skip
 
 
 async def test_a_line_that_is_not_whole_yet_waits(tmp_path: Path) -> None:
