@@ -25,6 +25,8 @@ from remote_client.pool_keeper import PoolKeeper
 from remote_client.pool_memory import Memory
 from remote_client.pool_opening import Opening
 from remote_client.ptyhost.host_terminals import HostTerminals
+from remote_client.recordings.recorder import Recorder
+from remote_client.recordings.shelf import recordings_of
 from remote_client.recovery import Recovery
 from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session
@@ -41,6 +43,7 @@ log = structlog.get_logger(__name__)
 VERSION = "0.1.0"
 LIVE_SECONDS = 10.0
 UPLINK_STOP_SECONDS = 3.0
+RECORDER_STOP_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,10 @@ class _Client:
         )
         self._leases = Leases(self._link, settings.lease_seconds)
         self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._on_place_free)
+        self._recorder = Recorder(recordings_of(settings.state), policy.recordings, self._terminals)
         maker = SessionMaker(
             self._link, self._terminals, policy, settings.state / "agents", self._adapters, self._uplink, journal,
-            self._on_death,
+            self._recorder, self._on_death,
         )  # fmt: skip
         circuits = Circuits(self._link)
         opening = Opening(maker, policy, circuits)
@@ -150,6 +154,7 @@ class _Client:
                 await self._terminals.stop()
             else:
                 await self._terminals.detach()
+            await self._recorder.finish(RECORDER_STOP_SECONDS)
 
     async def _serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
         live = await self._recovery.find()
@@ -164,6 +169,7 @@ class _Client:
                         self._outbox.run(),
                         self._uplink.run(),
                         self._leases.run(),
+                        self._recorder.run(),
                         beat(self._link, self._settings.heartbeat_seconds, self._on_terms),
                     )
                 ]

@@ -74,6 +74,14 @@ class Limits(_Section):
     run_time_s: Annotated[float, Field(ge=1, le=86_400)] = 3600
 
 
+class RecordingRules(_Section):
+    """What is kept of sessions that have ended. The oldest go first."""
+
+    enabled: bool = True
+    keep_days: Annotated[float, Field(gt=0, le=36_500)] = 30
+    max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+
+
 class Policy(_Section):
     """The whole file. Every path in it is absolute and has its symbolic links followed."""
 
@@ -83,6 +91,7 @@ class Policy(_Section):
     default_agent: str | None = None
     environment: list[str] = Field(default_factory=list[str])
     limits: Limits = Field(default_factory=Limits)
+    recordings: RecordingRules = Field(default_factory=RecordingRules)
 
     def repository_for(self, office_id: OfficeId, office_name: str) -> Repository:
         """The repository of an office: the one that names it, else the one that names none.

@@ -23,6 +23,7 @@ from remote_client.notes import SessionNote
 from remote_client.office_link import Happening, OfficeLink, OfficeTerms, OpenedSession
 from remote_client.persona_worn import WornPersona
 from remote_client.policy import Policy
+from remote_client.recordings.recorder import Recorder
 from remote_client.sessions import DEFAULT_COLS, DEFAULT_ROWS, Session, SessionRequest
 from remote_client.terminals import FIRST_BYTE, TerminalInfo, Terminals, TerminalSpec
 from remote_client.uplink import Uplink
@@ -47,6 +48,7 @@ class SessionMaker:
         adapters: Mapping[str, AgentAdapter],
         uplink: Uplink,
         journal: Journal,
+        recorder: Recorder,
         on_death: Callable[[Session, str], None],
     ) -> None:
         self._link = link
@@ -56,6 +58,7 @@ class SessionMaker:
         self._adapters = adapters
         self._uplink = uplink
         self._journal = journal
+        self._recorder = recorder
         self._following = Following(terminals, uplink, on_death)
         self._worktrees: dict[tuple[Path, Path], Worktrees] = {}
         self._office_names: dict[OfficeId, str] = {}
@@ -214,6 +217,8 @@ class SessionMaker:
         """Ends what an earlier process of this client left behind. `reason`: for the office, if it should be told."""
         with contextlib.suppress(NotFound):
             await self._terminals.kill(session_id, KILL_GRACE_SECONDS)
+            note = next((note for note in self._journal.sessions() if note.session_id == session_id), None)
+            await self._recorder.take(session_id, note.role if note else "unknown", note.agent if note else "unknown")
             await self._terminals.forget(session_id)
         self._journal.session_over(session_id)
         if reason is not None:
@@ -232,6 +237,7 @@ class SessionMaker:
             await self._terminals.kill(session.session_id, KILL_GRACE_SECONDS)
             if session.follower is not None:
                 await asyncio.wait({session.follower})
+            await self._recorder.take(session.session_id, session.role, session.agent)
             await self._terminals.forget(session.session_id)
             return session.position
         return FIRST_BYTE

@@ -168,6 +168,10 @@ class Terminals(Protocol):
         """Returns when the program has ended and its last output was read."""
         ...
 
+    async def kept_in(self, session_id: SessionId) -> Path | None:
+        """The folder with all that is kept of a terminal; None when that is in memory alone."""
+        ...
+
     async def forget(self, session_id: SessionId) -> None:
         """Drops what is kept of a terminal that has ended."""
         ...

@@ -119,9 +119,7 @@ def attach(
     from semo.attach import attach_here, attach_through_office
 
     async def to_it() -> Exit:
-        states = [_client_settings(state, None).state]
-        if state is None:
-            states.insert(0, _folder(data).client)
+        states = _client_states(state, data)
         here = None if through_office else await attach_here(states, session, read_only=read_only)
         if here is not None:
             return here
@@ -136,6 +134,17 @@ def attach(
             return await attach_through_office(api, session, read_only=read_only)
 
     _run(to_it)
+
+
+@app.command()
+def recordings(state: State = None, data: Data = None, as_json: Json = False) -> None:
+    """List the recordings that the sessions of this machine have left."""
+    from semo.recordings import show
+
+    async def list_them() -> None:
+        show(_client_states(state, data), as_json=as_json)
+
+    _run(list_them)
 
 
 @app.command()
@@ -282,6 +291,12 @@ def _client_settings(state: Path | None, policy: Path | None) -> "ClientSettings
     settings = ClientSettings()
     given = {"state_dir": state, "policy_file": policy}
     return settings.model_copy(update={name: path.absolute() for name, path in given.items() if path is not None})
+
+
+def _client_states(state: Path | None, data: Path | None) -> list[Path]:
+    """The state folders of the clients that may be meant: that of an office here, and that of this user."""
+    own = _client_settings(state, None).state
+    return [own] if state is not None else [_folder(data).client, own]
 
 
 def _folder(data: Path | None) -> DataFolder:

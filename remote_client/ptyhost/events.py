@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,10 @@ class Events:
         """Unix time; 0 while it lives."""
         return self._ended_at
 
+    def timed_hooks(self) -> Iterator[tuple[float, HookEvent]]:
+        """Each with its Unix time."""
+        return zip(self._hook_times, self.hooks, strict=True)
+
     @classmethod
     def load(cls, folder: Path) -> "Events":
         """
@@ -122,7 +127,7 @@ class Events:
     def _lines(self) -> list[bytes]:
         lines = [_line("started", self.start.at, asdict(self.start))]
         lines += [_size_line(size) for size in self._sizes]
-        lines += [_line("hook", at, asdict(hook)) for at, hook in zip(self._hook_times, self.hooks, strict=True)]
+        lines += [_line("hook", at, asdict(hook)) for at, hook in self.timed_hooks()]
         if self.exit is not None:
             lines.append(_line("exited", self._ended_at, asdict(self.exit)))
         return lines

@@ -151,6 +151,10 @@ class InProcessTerminals:
             raise SessionFailed(f"the terminal of session {session_id} {record.exit}")
         return record.exit
 
+    async def kept_in(self, session_id: SessionId) -> Path | None:
+        self._record(session_id)
+        return self._folder / str(session_id) if self._folder is not None else None
+
     async def forget(self, session_id: SessionId) -> None:
         if not self._record(session_id).ended.is_set():
             return

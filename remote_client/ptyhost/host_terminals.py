@@ -191,6 +191,10 @@ class HostTerminals:
         told, _ = await self._call(session_id, "wait")
         return exit_of(told)
 
+    async def kept_in(self, session_id: SessionId) -> Path | None:
+        await self._link_of(session_id)
+        return self._homes[session_id].sessions / str(session_id)
+
     async def forget(self, session_id: SessionId) -> None:
         await self._call(session_id, "forget")
 

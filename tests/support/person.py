@@ -5,7 +5,7 @@ import os
 import re
 import sys
 import termios
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -29,12 +29,14 @@ class Person:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, *arguments: str, cols: int = 90, rows: int = 25, **env: str) -> "AsyncGenerator[Person]":
+    async def running(
+        cls, *arguments: str, cols: int = 90, rows: int = 25, env: Mapping[str, str] | None = None
+    ) -> "AsyncGenerator[Person]":
         """Runs the command below a shell, as a person would, so that the terminal outlives it."""
         script = 'stty -a >/dev/null; "$@"; echo "exit code $?"; read -r _'
         command = ["bash", "-c", script, "bash", sys.executable, "-m", "semo", *arguments]
         process: Any = PtyProcess.spawn(  # pyright: ignore[reportUnknownMemberType]
-            command, dimensions=(rows, cols), env={**os.environ, "TERM": "xterm-256color", **env}
+            command, dimensions=(rows, cols), env={**os.environ, "TERM": "xterm-256color", **(env or {})}
         )
         person = cls(process)
         try:
