@@ -11,12 +11,14 @@ from remote_client.monitor.screen_moves import ScreenMoves, Style
 
 _TOKEN = re.compile(
     r"(?P<text>[^\x00-\x1f\x7f]+)"
+    r"|(?P<wipe>\x1b\[H(?:\x1b\[2K\x1b\[1?B){3,}\x1b\[2K)"
     r"|\x1b\[(?P<parameters>[0-?]*)[ -/]*(?P<final>[@-~])"
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"
     r"|\x1b(?P<short>[ -/]*[0-OQ-WYZ\\`-~])"
     r"|(?P<control>[\x00-\x1f\x7f])"
 )
 _BEGUN = re.compile(r"\x1b(?:[\]PX^_][^\x07\x1b]*\x1b?|\[[0-?]*[ -/]*|[ -/]*)")
+_BEGUN_WIPE = re.compile(r"\x1b\[H(?:\x1b\[2K\x1b\[1?B)*(?:\x1b(?:\[(?:2K?|1)?)?|\x1b\[2K(?:\x1b(?:\[1?)?)?)?$")
 _BEGUN_KEPT = 8192
 
 
@@ -39,6 +41,10 @@ class Screen(ScreenMoves):
                 self._rest = text[begin:]
                 end = begin
                 break
+        wipe = text.rfind("\x1b[H", 0, end)
+        if wipe >= 0 and end - wipe < _BEGUN_KEPT and _BEGUN_WIPE.match(text[wipe:]):
+            self._rest = text[wipe:]
+            end = wipe
         for token in _TOKEN.finditer(text, 0, end):
             kind = token.lastgroup
             if kind == "text":
@@ -47,6 +53,8 @@ class Screen(ScreenMoves):
                 self.control_sequence(token["final"], token["parameters"])
             elif kind == "control":
                 self.control(token[0])
+            elif kind == "wipe":
+                self.wipe(token[0].count("K"))
             elif kind == "short":
                 self.short_escape(token["short"])
 

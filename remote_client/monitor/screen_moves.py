@@ -8,8 +8,6 @@ from functools import lru_cache
 
 KEPT_LINES = 6000
 FORGOTTEN_AT_ONCE = 1000
-WIPED_ROWS = 3
-"""So many rows erased one after the other from the top: the program clears the whole screen."""
 MAX_COLUMN = 2000
 INDENT = 8
 """What begins further to the right is no line of its own, but a column beside another."""
@@ -79,7 +77,6 @@ class ScreenMoves:
         self.last_used = self.canvas
         """The full screen of a program is still there to be read when the program has left it."""
         self._style = PLAIN
-        self._wiped = -1  # rows erased one after the other from the top; -1: not erasing
         self._last_written = " "
         self._watched: tuple[str, ...] = ()
         self._watched_came = False
@@ -126,9 +123,18 @@ class ScreenMoves:
         self.rows = rows
         self._show(self.canvas.row)
 
+    def wipe(self, rows: int) -> None:
+        """Each row erased, from the top: so high is the screen now. When it was higher, what did not fit any more has
+        scrolled off, and is not what the program erased."""
+        canvas = self.canvas
+        self.rows = rows
+        used = max((row for row in range(canvas.top, len(canvas.lines)) if canvas.lines[row]), default=canvas.row)
+        canvas.top = max(canvas.top, used - rows + 1)
+        canvas.clear(canvas.top)
+        self._move_to(canvas.top + rows - 1, 0)
+
     def write(self, text: str) -> None:
         canvas = self.canvas
-        self._wiped = -1
         if _NOT_ONE_COLUMN.search(text):
             text = _columns(text)
             if not text:
@@ -197,7 +203,6 @@ class ScreenMoves:
 
     def _line_feed(self) -> None:
         canvas = self.canvas
-        self._wiped = -1
         region = self._region
         if region is not None and canvas.row - canvas.top == region[1]:
             self._scroll_up([1])
@@ -220,8 +225,6 @@ class ScreenMoves:
 
     def _down(self, numbers: list[int]) -> None:
         steps = max(_first(numbers), 1)
-        if self._wiped >= 0 and steps == 1:
-            self._wiped += 1
         row = self.canvas.row + steps
         if not self.alternate:
             # On the main screen a move down stops at the bottom; on the other, programs know how high it is.
@@ -253,9 +256,6 @@ class ScreenMoves:
             self._watched_came = False
             if self.alternate:
                 self._frame_ended()
-        if self._wiped >= WIPED_ROWS:
-            self.rows = self._wiped + 1
-        self._wiped = 0 if (row, column) == (0, 0) else -1
         self._move_to(self.canvas.top + row, column)
 
     def _save(self, _: list[int]) -> None:
@@ -308,8 +308,6 @@ class ScreenMoves:
             canvas.lines[canvas.row] = " " * (canvas.column + 1) + line[canvas.column + 1 :]
         elif what == 2:
             canvas.lines[canvas.row] = ""
-            if self._wiped >= WIPED_ROWS:
-                canvas.clear(canvas.row)
 
     def _insert_lines(self, numbers: list[int]) -> None:
         self._shift(self.canvas.row, max(_first(numbers), 1))

@@ -29,6 +29,7 @@ class ScreenReader:
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._spoken: set[str] = set()
+        self._prompt_before: str | None = None
         self.prompt = ""
         """What was typed for the turn that runs, as far as known."""
         if profile.full_screen:
@@ -88,7 +89,7 @@ class ScreenReader:
 
     def begin_turn(self, prompt: str) -> None:
         """What is spoken from here on counts for this turn; `prompt` is what was typed, as far as known."""
-        self.look()  # what was painted before is not spoken now
+        self._prompt_before = self.look().prompt  # what was painted until now is not spoken in this turn
         self._spoken.clear()
         self.prompt = prompt
 
@@ -100,7 +101,7 @@ class ScreenReader:
 
     def _frame_ended(self) -> None:
         look = self._look()
-        if look.prompt is None or alike(look.prompt, self.prompt):
+        if look.prompt is None or look.prompt != self._prompt_before or alike(look.prompt, self.prompt):
             self._listen(look)
 
     def _look(self) -> Look:
