@@ -47,7 +47,6 @@ NO_WORK = {
     "a file in the agent's own folder": Leftover(
         f'touch "$(dirname "${STOP_FILE}")/left"', f'ls "$(dirname "${STOP_FILE}")/left"'
     ),
-    "a changed persona": Leftover("echo left >> .claude/CLAUDE.md", "grep -q left .claude/CLAUDE.md"),
     "a stash": Leftover("echo more >> README.md; git stash push -q -m left", "git stash list | grep -q ."),
     "a directory": Leftover("cd /", "[ $PWD = / ]"),
 }  # fmt: skip
@@ -58,6 +57,7 @@ WORK = {
     "a change that is hidden from git": Leftover(
         "git update-index --assume-unchanged README.md; echo left >> README.md", "grep -q left README.md"
     ),
+    "a note beside the persona": Leftover("echo left >> .claude/CLAUDE.md", "grep -q left .claude/CLAUDE.md"),
     "another branch": Leftover("git checkout -q -b left", "[ $(git branch --show-current) = left ]"),
     "a merge that is not finished": Leftover(
         "git checkout -q -b side; echo a > README.md; git commit -qam a; git checkout -q -;"
@@ -75,15 +75,17 @@ def repository(repository: Path) -> Path:
     return repository
 
 
-async def prompt(office: Office, text: str) -> UUID:
-    """The session that a prompt of the role BE ran in and that is idle again."""
-    answer = await office.do("send_prompt", {"role": "BE", "text": text})
+async def after_a_turn(office: Office, text: str) -> tuple[UUID, Path]:
+    """A session that is idle again after a turn, and the worktree that the turn ran in."""
+    session_id = await office.session()
+    place = await place_of(office, session_id)
+    answer = await office.do("send_prompt", {"text": f"{text}\n{DONE}"}, session_id=session_id)
     assert answer.status == "completed", answer
-    session_id = UUID(answer.result["session_id"])
+    await office.do("release_session", session_id=session_id)
     await office.until_true(
         "select 1 from agent_sessions where id = %s and status = 'ready' and acquired_by is null", session_id
     )
-    return session_id
+    return session_id, place
 
 
 async def place_of(office: Office, session_id: UUID) -> Path:
@@ -107,9 +109,7 @@ async def still_there(office: Office, session_id: UUID, leftovers: dict[str, Lef
 
 async def test_a_turn_that_comes_second_finds_nothing_of_the_first(office: Office, machine: MakeMachine) -> None:
     await (await machine(max_sessions=1)).start()
-    leaving = [one.leave for one in NO_WORK.values()]
-    session_id = await prompt(office, "\n".join([*leaving, DONE]))
-    before = await place_of(office, session_id)
+    session_id, before = await after_a_turn(office, "\n".join(one.leave for one in NO_WORK.values()))
 
     assert await still_there(office, session_id, NO_WORK) == []
     assert await place_of(office, session_id) == before, "nothing of it was work"
@@ -133,26 +133,20 @@ async def test_work_that_was_left_is_kept_in_its_worktree_and_the_next_turn_gets
 ) -> None:
     await (await machine(max_sessions=1)).start()
     leftover = WORK[name]
-    session_id = await office.session()
-    before = await place_of(office, session_id)
-    left = await office.do("send_prompt", {"text": f"{leftover.leave}\n{DONE}"}, session_id=session_id)
-    assert left.status == "completed", left
-    await office.do("release_session", session_id=session_id)
-    await office.until_true(
-        "select 1 from agent_sessions where id = %s and status = 'ready' and acquired_by is null", session_id
-    )
+    session_id, before = await after_a_turn(office, leftover.leave)
 
     assert await still_there(office, session_id, {name: leftover}) == []
     assert await place_of(office, session_id) != before
     kept = git("-C", str(before), "log", "--all", "--format=%s") + git("-C", str(before), "status", "--porcelain")
     kept += (before / "README.md").read_text() + git("-C", str(before), "branch", "--show-current")
+    persona = before / ".claude/CLAUDE.md"
+    kept += persona.read_text() if persona.exists() else ""
     assert any(word in kept for word in ("left", "work.txt", "UU README.md")), kept
 
 
 async def test_a_stash_is_kept_aside_and_the_office_is_told_where(office: Office, machine: MakeMachine) -> None:
     await (await machine(max_sessions=1)).start()
-    session_id = await prompt(office, f"echo precious >> README.md; git stash push -q\n{DONE}")
-    place = await place_of(office, session_id)
+    session_id, place = await after_a_turn(office, "echo precious >> README.md; git stash push -q")
 
     [told] = await office.until_true(
         "select detail from session_events where session_id = %s and kind = 'stashes_kept'", session_id

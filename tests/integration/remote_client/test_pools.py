@@ -376,6 +376,7 @@ async def test_the_warm_roles_of_an_office_are_spread_over_its_machines_and_go_o
 
     await second.stop()
 
+    assert roles_of(await dealt(office), first) == 3, "it signed off"
     await office.until_true(
         f"select 1 from ({WARM}) w where client_id = %s having count(distinct role) = 3",  # noqa: S608
         office.office_id, first.client_id, seconds=10,
