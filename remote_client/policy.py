@@ -51,7 +51,7 @@ PermissionMode = Literal["default", "acceptEdits", "plan", "dontAsk", "auto", "b
 class AgentRule(_Section):
     """One agent that may run here. `command`: the program and its first arguments, instead of the adapter's own."""
 
-    adapter: Literal["shell", "claude"] | None = None
+    adapter: Literal["shell", "claude", "codex", "gemini", "opencode", "aider"] | None = None
     command: Annotated[list[str], Field(min_length=1)] | None = None
     enabled: bool = True
     memory_mb: Annotated[int, Field(ge=1, le=1_048_576)] | None = None
@@ -143,6 +143,11 @@ class Policy(_Section):
                 f"the prompt is {size} bytes long; this machine's policy takes {self.limits.prompt_max_bytes}"
                 " (limits.prompt_max_bytes)"
             )
+
+    @property
+    def variables(self) -> set[str]:
+        """The names of all variables that agents may get besides `ALWAYS_PASSED`."""
+        return {*self.environment, *(name for rule in self.agents.values() for name in rule.environment)}
 
     def environment_for_agents(self, ambient: Mapping[str, str] = os.environ) -> dict[str, str]:
         """What agents get of this process's environment: by name, nothing else."""

@@ -1,0 +1,28 @@
+"""The agents besides Claude Code and the shell, one entry each. docs/agents.md says what can be relied on."""
+
+from remote_client.agents.adapter import Abilities
+from remote_client.agents.codex_signals import codex_signals
+from remote_client.agents.pasting import CTRL_C, ESCAPE
+from remote_client.agents.screen_agent import CLEAR_INPUT, Addition, ScreenAgent
+from remote_client.agents.screen_driver import Manner
+
+CODEX = ScreenAgent(
+    name="codex",
+    command=("codex",),
+    # Without its server in the background, which would outlive the session and belong to none.
+    arguments=("--no-daemon", "-c", "check_for_update_on_startup=false",
+               "-c", 'tui.terminal_title=["activity","project-name"]'),
+    modes={
+        "default": Addition(("--ask-for-approval=on-request", "--sandbox=workspace-write")),
+        "plan": Addition(("--ask-for-approval=on-request", "--sandbox=read-only")),
+        "dontAsk": Addition(("--ask-for-approval=never", "--sandbox=workspace-write")),
+        "bypassPermissions": Addition(("--dangerously-bypass-approvals-and-sandbox",)),
+    },
+    manner=Manner("codex", interrupt=(ESCAPE, CTRL_C), clear=CLEAR_INPUT, titled=True, hooked=True),
+    abilities=Abilities(frozenset({"model", "resume"}), confirms_prompts=True, asks_permission=True),
+    resume_first=("resume",),
+    resume_last=("--", "{}"),
+    signals=codex_signals,
+)  # fmt: skip
+
+FURTHER_AGENTS = {kind.name: kind for kind in (CODEX,)}

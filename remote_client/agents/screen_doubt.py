@@ -1,0 +1,57 @@
+"""Which findings of the monitor a turn is told, and which wait: a screen that is read too early says what is not so."""
+
+import asyncio
+
+from remote_client.agents.claude_turn import ClaudeTurn
+from remote_client.monitor.findings import Finding, FindingKind
+from shared.states import TurnOutcome
+
+DOUBT_SECONDS = 5.0
+_STANDS = (FindingKind.NEEDS_PERMISSION, FindingKind.WAITING_INPUT, FindingKind.PAUSED)
+
+
+class Doubt:
+    """`hooked`: the agent's own hooks tell that a prompt arrived and how its turn ended."""
+
+    def __init__(self, hooked: bool) -> None:
+        self._hooked = hooked
+        self._stands = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def weigh(self, finding: Finding, turn: ClaudeTurn, *, waits: bool) -> None:
+        """Tells the turn what is certain and new. `waits`: a permission request of it waits for an answer."""
+        kind = finding.kind
+        if kind in (FindingKind.TURN_STARTED, FindingKind.TURN_ENDED):
+            self._drop()
+        if kind is FindingKind.TURN_STARTED:
+            # That we typed says nothing: the agent itself has to.
+            if not self._hooked and any(one["kind"] != "typed" for one in finding.evidence):
+                turn.take(finding)
+        elif kind is FindingKind.TURN_ENDED and self._is_doubtful(finding, turn):
+            self._timer = asyncio.get_running_loop().call_later(DOUBT_SECONDS, _believe, finding, turn)
+        elif kind is FindingKind.GOES_ON:
+            # The title may go on turning while a request waits, and tells the same again when it waits no longer.
+            if self._stands and not waits:
+                self._stands = False
+                turn.take(finding)
+        else:
+            self._stands = self._stands or kind in _STANDS
+            turn.take(finding)
+
+    def _is_doubtful(self, finding: Finding, turn: ClaudeTurn) -> bool:
+        """Who has hooks tells its end by them: what the screen alone says may be a moment too early."""
+        if not self._hooked or finding.outcome is TurnOutcome.ERROR or finding.evidence[-1]["kind"] in ("hook", "exit"):
+            return False
+        was_stopped = any(one.get("says") == "interrupted" for one in finding.evidence[:-1])
+        return turn.interrupted_by is None and not was_stopped
+
+    def _drop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _believe(finding: Finding, turn: ClaudeTurn) -> None:
+    """Nothing has come meanwhile that says otherwise. Without its prompt it was not about this turn at all."""
+    if turn.confirmed.is_set():
+        turn.take(finding)
