@@ -68,7 +68,9 @@ def up(
 
 @app.command()
 def demo(
-    agent: Annotated[Literal["shell"], typer.Option(help="Who does the work; it costs nothing.")] = "shell",
+    agent: Annotated[
+        Literal["shell", "claude"], typer.Option(help="Who does the work; the shell costs nothing.")
+    ] = "shell",
 ) -> None:
     """Show a whole office at work in a throw-away folder, and leave nothing behind."""
     from semo.demo import demo as play_demo

@@ -16,15 +16,24 @@ from semo.rows import command_rows, insert_by_hand, result_rows, show_commands, 
 from semo.stack import Stack, Wishes
 
 DONE = "echo '[SEMO:DONE]'"
+SAY_DONE = "Change nothing. End your answer with a line that says only [SEMO:DONE]."
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One role's work in the demo, in words and as a script for the `shell` agent."""
+    """One role's work in the demo: as a script for the `shell` agent, and as a question for one that thinks, which it
+    can answer without asking for permission."""
 
     role: str
     wish: str
     script: str
+    question: str
+
+    def prompt(self, agent: str) -> str:
+        return self.script if agent == "shell" else f"{self.question}\n{SAY_DONE}"
+
+    def in_words(self, agent: str) -> str:
+        return f"{self.role} is asked to {self.wish}" if agent == "shell" else f"{self.role} is asked: {self.question}"
 
 
 SCENES = (
@@ -32,7 +41,7 @@ SCENES = (
 <!doctype html><title>Hello</title><h1>Hello from the frontend</h1>
 PAGE
 git add index.html && git commit --quiet -m "A page that says hello" && git log --oneline -1
-{DONE}"""),
+{DONE}""", "What does README.md say? One sentence."),
     Scene("BE", "write a function with a test, run it, and commit both", f"""cat > greet.py <<'CODE'
 def greet(name):
     return f"Hello, {{name}}!"
@@ -43,10 +52,10 @@ assert greet("office") == "Hello, office!"
 print("1 test passed")
 CODE
 python3 test_greet.py && git add . && git commit --quiet -m "Greets, and a test for it" && git log --oneline -1
-{DONE}"""),
+{DONE}""", "Which function would you write first in this repository? One sentence."),
     Scene("QA", "look at what the others made", f"""git branch --all --format='%(refname:short)'
 git show agent/BE-demo:test_greet.py | head -n 3
-{DONE}"""),
+{DONE}""", "What would you test first in this repository? One sentence."),
 )  # fmt: skip
 
 
@@ -73,10 +82,11 @@ async def demo(agent: str) -> None:
 async def _play(api: OfficeApi, status: Status, agent: str) -> dict[str, Any]:
     sessions = await asyncio.gather(*(_open(api, scene.role, agent) for scene in SCENES))
     *at_once, last = zip(SCENES, sessions, strict=True)
-    await asyncio.gather(*(_prompt(api, scene, session_id) for scene, session_id in at_once))
-    await _prompt(api, *last)  # looks at what the others made
+    await asyncio.gather(*(_prompt(api, agent, scene, session_id) for scene, session_id in at_once))
+    await _prompt(api, agent, *last)  # looks at what the others made
 
-    by_hand = await insert_by_hand(status, "BE", f"pwd\n{DONE}")
+    where = f"pwd\n{DONE}" if agent == "shell" else f"In which folder do you work?\n{SAY_DONE}"
+    by_hand = await insert_by_hand(status, "BE", where)
     console.step("BE is asked where it is, by a row inserted by hand as one would in the Supabase dashboard")
     await _watch(api, by_hand, "BE")
 
@@ -91,9 +101,9 @@ async def _open(api: OfficeApi, role: str, agent: str) -> str:
     return str(session["session_id"])
 
 
-async def _prompt(api: OfficeApi, scene: Scene, session_id: str) -> None:
-    console.step(f"{scene.role} is asked to {scene.wish}")
-    stored = await api.post(f"/sessions/{session_id}/prompt", {"text": scene.script})
+async def _prompt(api: OfficeApi, agent: str, scene: Scene, session_id: str) -> None:
+    console.step(scene.in_words(agent))
+    stored = await api.post(f"/sessions/{session_id}/prompt", {"text": scene.prompt(agent)})
     await _watch(api, stored["command_id"], scene.role)
 
 

@@ -2,13 +2,24 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import git
 
-from remote_client.policy import load_policy
+from remote_client.policy import Policy, load_policy
 from semo.problems import Exit, SemoError
 from shared.errors import OfficeError
+
+_CLAUDE = """
+[agents.claude]
+permission_mode = "default"
+trust_worktrees = true
+environment = [
+  "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_MODEL", "CLAUDE_CODE_OAUTH_TOKEN",
+  "CLAUDE_CONFIG_DIR", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_TELEMETRY", "HTTPS_PROXY", "NO_PROXY",
+]
+"""
 
 _README = """# Demo project
 
@@ -54,10 +65,7 @@ def require_lent(policy: Path, repository: Path) -> None:
     """
     if not policy.exists():
         return
-    try:
-        lent = [entry.path for entry in load_policy(policy).repositories]
-    except OfficeError as error:
-        raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.USAGE) from error
+    lent = [entry.path for entry in _read(policy).repositories]
     if repository.resolve() not in lent:
         raise SemoError(
             f"the policy of this office's client does not lend {repository}",
@@ -67,8 +75,24 @@ def require_lent(policy: Path, repository: Path) -> None:
         )
 
 
+def named_variables(policy: Path) -> dict[str, str]:
+    """What the client must get of our environment, so that its agents get what its policy names for them.
+
+    Raises:
+        SemoError: the policy cannot be understood.
+    """
+    return {name: os.environ[name] for name in _read(policy).variables if name in os.environ}
+
+
+def _read(policy: Path) -> Policy:
+    try:
+        return load_policy(policy)
+    except OfficeError as error:
+        raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.USAGE) from error
+
+
 def write_policy(policy: Path, repository: Path, office: str, agent: str) -> None:
-    """Writes the policy of a client that `semo up` made, unless its owner has one already.
+    """Writes the policy of a client that `semo up` or `semo demo` made, unless its owner has one already.
 
     It allows the `shell` agent, which runs whatever it is told: only a machine's own policy may do that.
     """
@@ -85,6 +109,6 @@ def write_policy(policy: Path, repository: Path, office: str, agent: str) -> Non
         f"path = {json.dumps(str(repository))}\n"
         f"workspace = {json.dumps(str(workspace))}\n\n"
         "[agents.shell]\n"
-        "enabled = true\n"
+        "enabled = true\n" + (_CLAUDE if agent == "claude" else "")
     )
     policy.chmod(0o600)

@@ -20,7 +20,7 @@ from semo.join import ensure_joined
 from semo.office_setup import ensure_office
 from semo.problems import Exit, SemoError
 from semo.process import Part
-from semo.repository import ensure_repository, require_lent, write_policy
+from semo.repository import ensure_repository, named_variables, require_lent, write_policy
 
 Report = Callable[[str], None]
 
@@ -94,7 +94,7 @@ class Stack:
         self._report("starting the client of this machine")
         write_policy(folder.policy, repository, access.office_name, self._wishes.agent)
         client_id = await ensure_joined(office_url, supabase_url, access, folder)
-        await self._start(_client(folder, self._wishes.client_env))
+        await self._start(_client(folder, {**named_variables(folder.policy), **self._wishes.client_env}))
 
         self.status = Status(
             supabase_url=supabase_url,

@@ -4,25 +4,20 @@ How it is driven is in `claude_driver`. Never reads or writes the person's own c
 """
 
 import json
-import os
-import re
 import shlex
-import shutil
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 from remote_client.agents.adapter import Abilities, AgentDriver, Launch, Wish
 from remote_client.agents.claude_driver import ClaudeDriver
 from remote_client.agents.claude_hooks import COST, HOOKS, PERMISSION_SECONDS
+from remote_client.agents.program import allowed_model, mcp_file, named_environment, version_of
 from remote_client.policy import AgentRule
 from remote_client.ptyhost import hook_relay
 from remote_client.terminals import Terminals
-from shared.errors import PolicyForbids
 from shared.ids import SessionId
 
 SETTINGS = "claude-settings.json"
-VERSION_SECONDS = 10.0
 
 
 class ClaudeAdapter:
@@ -39,16 +34,7 @@ class ClaudeAdapter:
         self._program = tuple(rule.command or ("claude",))
 
     def version(self) -> str | None:
-        path = shutil.which(self._program[0])
-        if path is None:
-            return None
-        command = [path, *self._program[1:], "--version"]
-        try:
-            said = subprocess.run(command, capture_output=True, text=True, timeout=VERSION_SECONDS, check=False).stdout
-        except subprocess.TimeoutExpired:
-            return None
-        found = re.search(r"\d+\.\d+\.\d+", said)
-        return found[0] if found else None
+        return version_of(self._program)
 
     def launch(self, wish: Wish) -> Launch:
         """
@@ -59,31 +45,18 @@ class ClaudeAdapter:
         settings.write_text(json.dumps(_settings()))
         command = [*self._program, "--settings", str(settings), "--permission-mode", self._rule.permission_mode]
         if wish.model is not None:
-            command += ["--model", self._allowed_model(wish.model)]
+            command += ["--model", allowed_model(self._agent, self._rule, wish.model)]
         if wish.mcp is not None:
-            command += ["--mcp-config", self._mcp_config(wish.mcp), "--strict-mcp-config"]
+            command += ["--mcp-config", mcp_file(self._agent, self._rule, wish.mcp), "--strict-mcp-config"]
         if wish.resume is not None:
             command += ["--resume", wish.resume]
-        named = {name: os.environ[name] for name in self._rule.environment if name in os.environ}
-        environment = named | {"TERM": "xterm-256color", "DISABLE_AUTOUPDATER": "1"}
+        environment = named_environment(self._rule) | {"TERM": "xterm-256color", "DISABLE_AUTOUPDATER": "1"}
         memory = {
             "folder": str(wish.folder),
             "fresh": "" if wish.resume else "yes",
             "trusted": "yes" if self._rule.trust_worktrees else "",
         }
         return Launch(command, environment, memory)
-
-    def _allowed_model(self, model: str) -> str:
-        if self._rule.models is not None and model not in self._rule.models:
-            raise PolicyForbids(f'the policy of this machine does not allow the model "{model}" for "{self._agent}"')
-        return model
-
-    def _mcp_config(self, name: str) -> str:
-        if name not in self._rule.mcp:
-            raise PolicyForbids(
-                f'the policy of this machine has no MCP configuration "{name}" ([agents.{self._agent}.mcp])'
-            )
-        return str(self._rule.mcp[name])
 
     def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver:
         return ClaudeDriver(

@@ -16,7 +16,7 @@ from remote_client.agents.claude_prompt import as_prompt
 from remote_client.agents.claude_transcript import Transcript
 from remote_client.agents.claude_turn import ClaudeTurn
 from remote_client.agents.pasting import CLEAR_LINE, CTRL_C, ENTER, ESCAPE, paste
-from remote_client.monitor.findings import Finding
+from remote_client.monitor.findings import Finding, FindingKind
 from remote_client.monitor.profile import load_profile
 from remote_client.monitor.turn_monitor import TurnMonitor
 from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
@@ -107,6 +107,8 @@ class ClaudeDriver:
 
     def _take(self, findings: list[Finding]) -> None:
         for finding in findings:
+            if finding.kind is FindingKind.TURN_ENDED:
+                self._cost.turn_is_over()
             if self._turn is not None:
                 self._turn.take(finding)
         self._changed.set()
@@ -272,7 +274,6 @@ class ClaudeDriver:
         stopped = outcome in (TurnOutcome.INTERRUPTED, TurnOutcome.LOST)
         if stopped:
             self._unclean = True  # a prompt that was not answered yet is put back into the input
-        self._cost.turn_is_over()
         cost, counted = None, list[Evidence]()
         if self._exit is None:
             cost, counted = await self._cost.of_turn(STOPPED_SETTLES_SECONDS if stopped else SETTLES_SECONDS)
