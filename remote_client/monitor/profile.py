@@ -20,6 +20,7 @@ class Profile:
     title_busy: re.Pattern[str] | None
     full_screen: bool
     prompt_glyphs: str
+    prompt_indent: int
     bullet_glyphs: str
     result_glyphs: str
     ruled_box: bool
@@ -54,6 +55,7 @@ def parse_profile(agent: str, data: Mapping[str, Any]) -> Profile:
         title_busy=_pattern(title.get("busy")),
         full_screen=bool(screen),
         prompt_glyphs=screen.get("prompts", ""),
+        prompt_indent=screen.get("prompt_indent", 0),
         bullet_glyphs=screen.get("bullets", ""),
         result_glyphs=screen.get("results", ""),
         ruled_box=screen.get("ruled_box", False),

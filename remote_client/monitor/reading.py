@@ -84,7 +84,7 @@ def look_at(lines: Sequence[str], styles: Sequence[Style], profile: Profile) -> 
     dialog = _find_dialog(lines, profile) if box_first is None else None
     reader = _TranscriptReader(profile)
     for line, style in zip(transcript, styles, strict=False):
-        reader.take(line, style)
+        reader.take(_prompt_line(line, profile), style)
     near_box = below if profile.ruled_box else [line for line in lines if line][-6:]
     notes = reader.closing_notes()
     return Look(
@@ -100,11 +100,21 @@ def look_at(lines: Sequence[str], styles: Sequence[Style], profile: Profile) -> 
     )
 
 
+def _prompt_line(line: str, profile: Profile) -> str:
+    """A prompt that stands a little further in, in the first column."""
+    inner = line[profile.prompt_indent :]
+    is_prompt = inner[:1] != "" and inner[0] in profile.prompt_glyphs and inner[1:2] in ("", " ")
+    return inner if is_prompt and not line[: profile.prompt_indent].strip() else line
+
+
 def _find_box(lines: Sequence[str], profile: Profile) -> tuple[int | None, int]:
     """The lines of the rules above and below the place to type."""
     if not profile.ruled_box:
         for row in range(len(lines) - 1, max(len(lines) - DIALOG_LINES, -1), -1):
-            if lines[row][:1] in tuple(profile.prompt_glyphs) and lines[row] and not _CHOSEN.match(lines[row]):
+            line = _prompt_line(lines[row], profile)
+            if _CHOSEN.match(line):
+                return None, 0  # a dialog stands where the place to type would be
+            if line and line[0] in profile.prompt_glyphs:
                 return row - 1, row + 1
         return None, 0
     below: int | None = None

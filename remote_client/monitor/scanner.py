@@ -18,6 +18,7 @@ HISTORY_BYTES = 2048
 """A pattern, with all escapes in it, is not longer."""
 BELLS_APART_BYTES = 4096
 
+GOES_ON_BYTES = 256
 AROUND_BYTES = 1024
 """So much after a spot must have been read for it to need no reading of its own."""
 
@@ -44,6 +45,7 @@ class StreamScanner:
         self._rest = b""  # a begun escape sequence
         self._history: deque[bytes] = deque()
         self._history_bytes = 0
+        self._goes_on_until = 0
         self._unfinished = False  # what may be a pattern touches the end of what came
         self._last_ends: dict[str, int] = {}
         self._next_bell = first_offset
@@ -104,7 +106,10 @@ class StreamScanner:
         start = self.position
         self.position = ByteOffset(start + len(data))
         spots = self._anchors.spots(data)
-        if self._unfinished:
+        goes_on = self._unfinished or start < self._goes_on_until
+        if spots:  # what follows an anchor may come with the next piece
+            self._goes_on_until = start + spots[-1] + GOES_ON_BYTES
+        if goes_on:
             spots.insert(0, 0)
         sightings: list[Sighting] = []
         if spots or last:

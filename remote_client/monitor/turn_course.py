@@ -30,6 +30,7 @@ PATIENCE_SECONDS = 10.0
 """So long the screen may tell nothing, after the agent stopped, before the turn is called unknown."""
 RENDER_EVERY_SECONDS = 0.25
 PROMPT_KEPT = 200
+UNKNOWN = Verdict(TurnOutcome.WAITING_INPUT, {"kind": "screen", "says": "nothing known"})
 
 
 class TurnCourse:
@@ -208,7 +209,7 @@ class TurnCourse:
         turn = self.turn
         if turn is not None and turn.confirmed:
             # One prompt after the other, and nothing told how the first one ended.
-            self._end(self._verdict(turn) or Verdict(TurnOutcome.WAITING_INPUT, {"kind": "unknown"}), at, now)
+            self._end(self._verdict(turn) or UNKNOWN, at, now)
             turn = None
         if turn is None:
             self._start(word.evidence, at, now)
@@ -276,6 +277,8 @@ class TurnCourse:
             self._pause(turn, {"kind": "screen", "says": "background work", "offset": at}, at, now)
         elif verdict is not None:
             self._end(verdict, at, now)
+        elif self._submitted and self._submitted[-1].when > turn.rested_at:
+            self._end(UNKNOWN, at, now)  # the next prompt was sent to an agent that rested
 
     def _verdict(self, turn: Turn) -> Verdict | None:
         if turn.transcript_error is not None:
@@ -311,7 +314,7 @@ class TurnCourse:
                 return
             if verdict is None and not self._profile.full_screen:
                 return
-            verdict = verdict or Verdict(TurnOutcome.WAITING_INPUT, {"kind": "screen", "says": "nothing known"})
+            verdict = verdict or UNKNOWN
         if verdict.outcome is TurnOutcome.DONE and look.background:
             self._pause(turn, {"kind": "screen", "says": "background work", "offset": at}, at, now)
             return
