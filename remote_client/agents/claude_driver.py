@@ -10,12 +10,13 @@ from typing import Any
 
 from remote_client.agents.adapter import Evidence, TurnEnd, Typing
 from remote_client.agents.claude_cost import CostMeter
-from remote_client.agents.claude_dialogs import TRUST, dialog_on, step_to_trust
-from remote_client.agents.claude_hooks import COST, NO_DECISION, OF_TURNS, decision
+from remote_client.agents.claude_dialogs import TRUST, dialog_on, last_shown, step_to_trust
+from remote_client.agents.claude_hooks import COST, OF_TURNS
 from remote_client.agents.claude_prompt import as_prompt
 from remote_client.agents.claude_transcript import Transcript
 from remote_client.agents.claude_turn import ClaudeTurn
 from remote_client.agents.pasting import CLEAR_LINE, CTRL_C, ENTER, ESCAPE, paste
+from remote_client.agents.permission_requests import PermissionRequests
 from remote_client.monitor.findings import Finding, FindingKind
 from remote_client.monitor.profile import load_profile
 from remote_client.monitor.turn_monitor import TurnMonitor
@@ -36,7 +37,6 @@ CARRY_ON_SECONDS = 2.0
 INTERRUPT_SECONDS = 2.0
 INTERRUPT_PATIENCE_SECONDS = 5.0
 KILL_GRACE_SECONDS = 1.0
-SHOWN_LINES = 3
 
 _SAYS = {TurnOutcome.ERROR: "error", TurnOutcome.INTERRUPTED: "interrupted"}
 
@@ -54,8 +54,7 @@ class ClaudeDriver:
         self._position = ByteOffset(0)
         self._cost = CostMeter(fresh)
         self._transcript: Transcript | None = None
-        self._agent_session: str | None = None
-        self._requests: set[int] = set()  # the numbers of permission requests whose hooks stand still
+        self._requests = PermissionRequests(session_id, terminals)
         self._turn: ClaudeTurn | None = None
         self._started = False
         self._unclean = False  # something that is not ours may stand in its input
@@ -63,7 +62,6 @@ class ClaudeDriver:
         self._exit: ExitStatus | None = None
         self._changed = asyncio.Event()
         self._tick: asyncio.TimerHandle | None = None
-        self._background: set[asyncio.Task[None]] = set()
 
     # What came ------------------------------------------------------------------------------------------------------
 
@@ -91,14 +89,14 @@ class ClaudeDriver:
 
     def _know(self, body: dict[str, Any]) -> None:
         session, path = body.get("session_id"), body.get("transcript_path")
-        if isinstance(session, str) and isinstance(path, str) and path and session != self._agent_session:
-            self._agent_session, self._transcript = session, Transcript(Path(path), in_turn=self._turn is not None)
+        known = self._transcript.session_id if self._transcript is not None else None
+        if isinstance(session, str) and isinstance(path, str) and path and session != known:
+            self._transcript = Transcript(session, Path(path), in_turn=self._turn is not None)
 
     def end(self, exit_status: ExitStatus) -> None:
         self._exit = exit_status
         self._take(self._monitor.exited(exit_status, self._loop.time()))
-        for task in self._background:
-            task.cancel()
+        self._requests.close()
 
     def touch(self, keys: bytes = b"") -> None:
         if not self._requests:  # else the keys are for its dialog
@@ -164,8 +162,7 @@ class ClaudeDriver:
         await self._type(key)
 
     def _shown(self) -> str:
-        lines = [line.strip() for line in self._monitor.screen() if line.strip(" ─╌▔")]
-        return " / ".join(lines[-SHOWN_LINES:]) or "its screen is empty"
+        return last_shown(self._monitor.screen())
 
     async def _clear_input(self) -> None:
         """Escape closes a menu that was left open. Clearing is pressed more often than there are lines: it does nothing
@@ -198,7 +195,7 @@ class ClaudeDriver:
             self._turn = None
 
     async def carry_on(self, text: str, timeout_seconds: float, start: ByteOffset, typing: Typing) -> TurnEnd:
-        self._agent_session = self._transcript = None  # learned again, with the place where the turn began
+        self._transcript = None  # learned again, with the place where the turn began
         turn = self._begin(start, typing)
         try:
             typing.after(start)
@@ -267,9 +264,7 @@ class ClaudeDriver:
                     self._take(self._monitor.learned(told, self._loop.time()))
 
     async def _verdict(self, turn: ClaudeTurn, finding: Finding) -> TurnEnd:
-        for number in self._requests:  # answered by keys, or moot
-            self._release(number)
-        self._requests.clear()
+        self._requests.release()  # they were answered by keys, or are moot
         outcome = turn.outcome(finding)
         stopped = outcome in (TurnOutcome.INTERRUPTED, TurnOutcome.LOST)
         if stopped:
@@ -277,24 +272,12 @@ class ClaudeDriver:
         cost, counted = None, list[Evidence]()
         if self._exit is None:
             cost, counted = await self._cost.of_turn(STOPPED_SETTLES_SECONDS if stopped else SETTLES_SECONDS)
-        written = await self._written(outcome)
+        written = await self._transcript.evidence(_SAYS.get(outcome)) if self._transcript is not None else []
         known = [*([turn.interrupted_by] if turn.interrupted_by else []), *finding.evidence, *counted]
         evidence = known + [one for one in written if one not in known]
         return TurnEnd(
             outcome, bool(finding.marker), evidence, finding.at, self._exit is None, turn.pull_requests, cost
         )
-
-    async def _written(self, outcome: TurnOutcome) -> list[Evidence]:
-        """What the transcript adds, and where it is."""
-        if self._transcript is None:
-            return []
-        await self._transcript.news()
-        evidence = [one for one in self._transcript.said if one["says"] == _SAYS.get(outcome)][-1:]
-        conversation: Evidence = {"kind": "agent_session", "session_id": self._agent_session}
-        if self._transcript.usage:
-            conversation["usage"] = self._transcript.usage
-            conversation["partial"] = self._transcript.partial
-        return [*evidence, conversation]
 
     # Stopping and answering -----------------------------------------------------------------------------------------
 
@@ -319,16 +302,4 @@ class ClaudeDriver:
         Raises:
             Conflict: it waits no longer.
         """
-        if number not in self._requests:
-            raise Conflict(f"permission request {number} of session {self._session_id} waits no longer")
-        self._requests.discard(number)
-        await self._terminals.answer_hook(self._session_id, number, decision(allow, message))
-
-    def _release(self, number: int) -> None:
-        task = asyncio.create_task(self._answer_nothing(number))
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    async def _answer_nothing(self, number: int) -> None:
-        with contextlib.suppress(Conflict, NotFound, SessionFailed):  # it has left by itself
-            await self._terminals.answer_hook(self._session_id, number, NO_DECISION)
+        await self._requests.answer(number, allow, message)

@@ -20,10 +20,12 @@ _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cach
 class Transcript:
     """One conversation. Nothing is there before the first prompt; a line that is not whole yet waits.
 
-    `in_turn`: it became known in the midst of a turn, which began with the last prompt that stands there.
+    `session_id`: its name in Claude Code. `in_turn`: it became known in the midst of a turn, which began with the last
+    prompt that stands there.
     """
 
-    def __init__(self, path: Path, in_turn: bool = False) -> None:
+    def __init__(self, session_id: str, path: Path, in_turn: bool = False) -> None:
+        self.session_id = session_id
         self.path = path
         self._offset = 0
         self._seeks_prompt = in_turn
@@ -47,6 +49,14 @@ class Transcript:
         self.said.clear()
         self._began_at = datetime.now(UTC)
         self._seeks_prompt = self.partial = False
+
+    async def evidence(self, says: str | None) -> list[Evidence]:
+        """The latest news of that kind, and by which name the conversation can be gone on with."""
+        await self.news()
+        conversation: Evidence = {"kind": "agent_session", "session_id": self.session_id}
+        if self._usage:
+            conversation |= {"usage": self.usage, "partial": self.partial}
+        return [*[one for one in self.said if one["says"] == says][-1:], conversation]
 
     async def news(self) -> list[Evidence]:
         """What it says since it was last asked: interruptions and errors of the API."""

@@ -59,7 +59,7 @@ class World:
                 found = await self.office.rows("session_events", session_id=session_id, kind=kind)
                 if found:
                     return found[-1]["detail"]
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

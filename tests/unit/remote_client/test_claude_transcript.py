@@ -32,7 +32,7 @@ def write(path: Path, *entries: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("why", ["", " for tool use"])
 async def test_an_interruption_by_a_person_is_found(tmp_path: Path, why: str) -> None:
-    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
     assert await transcript.news() == []
     write(transcript.path, prompt("go"), interruption(why))
     assert await transcript.news() == [INTERRUPTED]
@@ -40,13 +40,13 @@ async def test_an_interruption_by_a_person_is_found(tmp_path: Path, why: str) ->
 
 
 async def test_a_prompt_that_quotes_an_interruption_is_none(tmp_path: Path) -> None:
-    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
     write(transcript.path, prompt("[Request interrupted by user]"))
     assert await transcript.news() == []
 
 
 async def test_what_stood_there_before_the_turn_is_not_of_it(tmp_path: Path) -> None:
-    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
     write(transcript.path, prompt("go"), answer("a", 5), interruption())
     transcript.begin_turn()
     write(transcript.path, answer("b", 7))
@@ -55,7 +55,7 @@ async def test_what_stood_there_before_the_turn_is_not_of_it(tmp_path: Path) -> 
 
 
 async def test_what_comes_late_of_an_earlier_turn_is_not_of_this_one(tmp_path: Path) -> None:
-    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
     transcript.begin_turn()
     write(transcript.path, interruption() | {"timestamp": "2020-01-01T00:00:00.000Z"})
     assert await transcript.news() == []
@@ -64,7 +64,7 @@ async def test_what_comes_late_of_an_earlier_turn_is_not_of_this_one(tmp_path: P
 
 
 async def test_a_turn_found_running_begins_with_the_last_prompt(tmp_path: Path) -> None:
-    transcript = Transcript(tmp_path / "t.jsonl", in_turn=True)
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl", in_turn=True)
     write(transcript.path, prompt("one"), interruption(), prompt("two"), answer("b", 7))
     assert await transcript.news() == []
     assert transcript.usage["input_tokens"] == 7
@@ -73,7 +73,7 @@ async def test_a_turn_found_running_begins_with_the_last_prompt(tmp_path: Path) 
 
 
 async def test_a_message_in_several_pieces_is_counted_once(tmp_path: Path) -> None:
-    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
     write(transcript.path, answer("a", 5), answer("a", 5), answer("b", 7))
     await transcript.news()
     assert transcript.usage == {
@@ -82,7 +82,7 @@ async def test_a_message_in_several_pieces_is_counted_once(tmp_path: Path) -> No
 
 
 async def test_an_error_of_the_api_is_told_with_its_status(tmp_path: Path) -> None:
-    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
     entry = answer("a", 0, isApiErrorMessage=True, apiErrorStatus=529, error="server_error")
     entry["message"]["content"] = [{"type": "text", "text": "API Error: 529"}]
     write(transcript.path, entry)
@@ -93,7 +93,7 @@ async def test_an_error_of_the_api_is_told_with_its_status(tmp_path: Path) -> No
 
 
 async def test_a_line_that_is_not_whole_yet_waits(tmp_path: Path) -> None:
-    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
     line = json.dumps(interruption())
     transcript.path.write_text(line[:40])
     assert await transcript.news() == []
@@ -103,7 +103,7 @@ async def test_a_line_that_is_not_whole_yet_waits(tmp_path: Path) -> None:
 
 async def test_only_a_bounded_tail_is_read_and_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claude_transcript, "TAIL_BYTES", 400)
-    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
     write(transcript.path, *(answer(str(number), 1) for number in range(100)), interruption())
     assert await transcript.news() == [INTERRUPTED]
     assert transcript.partial
@@ -111,8 +111,17 @@ async def test_only_a_bounded_tail_is_read_and_that_is_told(tmp_path: Path, monk
 
 
 async def test_what_another_version_writes_otherwise_is_passed_over(tmp_path: Path) -> None:
-    transcript = Transcript(tmp_path / "t.jsonl")
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
     write(transcript.path, {"type": "assistant", "usage": 1}, {"usage": []}, interruption())
     transcript.path.open("a").write('{"usage" broken\n[1, "usage"]\n')
     assert await transcript.news() == [INTERRUPTED]
     assert transcript.partial
+
+
+async def test_a_conversation_can_be_found_by_its_name_in_the_evidence(tmp_path: Path) -> None:
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
+    assert await transcript.evidence(None) == [{"kind": "agent_session", "session_id": "a-conversation"}]
+    write(transcript.path, answer("a", 5), interruption(), interruption())
+    [said, conversation] = await transcript.evidence("interrupted")
+    assert said == INTERRUPTED
+    assert conversation["usage"]["input_tokens"] == 5
