@@ -88,11 +88,11 @@ def _encoding_of(texts: Iterable[str]) -> str:
     """Some recorders write each byte as the character of its number, so that nothing is lost; most write text."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        for text in texts:
-            decoder.decode(text.encode("latin-1"))
+        decoded = "".join(decoder.decode(text.encode("latin-1")) for text in texts)
     except UnicodeError:
         return "utf-8"
-    return "latin-1"
+    begun, _ = decoder.getstate()
+    return "utf-8" if begun and decoded.isascii() else "latin-1"
 
 
 def _cut(events: list[Event], size: int) -> Iterator[Event]:
