@@ -141,10 +141,9 @@ class _Client:
         self._pool.set_terms(terms)
 
     async def serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
-        end = False
+        end = self._settings.sessions_at_stop == "end"
         try:
             await self._serve(stop, on_ready)
-            end = self._settings.sessions_at_stop == "end"
         except (Fenced, Unauthenticated, Forbidden):
             end = True
             raise
@@ -199,7 +198,9 @@ class _Client:
         while not stop.is_set():
             asked_at = lease_clock()
             try:
-                registration = await self._link.register(self._capabilities(), self._capacity(), VERSION, held, live)
+                registration = await self._link.register(
+                    self._capabilities(), self._capacity(), VERSION, held, live, self._journal.epoch
+                )
             except Unavailable as error:
                 log.warning("not registered yet", error=error.detail)
                 try:
@@ -208,6 +209,7 @@ class _Client:
                 except TimeoutError:
                     pause = min(pause * 2, 10.0)
                 continue
+            self._journal.began(registration.epoch)
             self._on_terms(registration.offices)
             log.info("registered", epoch=registration.epoch, offices=[office.name for office in registration.offices])
             return registration, asked_at

@@ -16,7 +16,7 @@ from uuid import UUID
 from remote_client.commands import Command, Completion, typing_key
 from remote_client.notes import SessionNote, TypingNote
 from shared.errors import Conflict
-from shared.ids import Attempt, CommandId, SessionId
+from shared.ids import Attempt, CommandId, Epoch, SessionId
 from shared.states import CommandType, SessionStatus
 
 CLAIMS_WAIT_SECONDS = 0.02
@@ -45,6 +45,7 @@ create table sessions (
   note       text not null
 ) strict, without rowid;
 """,
+    "create table epochs (epoch integer not null) strict;",
 )
 """How the file came to be as it is; its `user_version` counts those it has been through."""
 
@@ -160,6 +161,21 @@ class Journal:
         self._begin()
         self._database.execute("delete from holds where command_id = ? and attempt = ?", (str(command_id), attempt))
         self._later()
+
+    # Epochs -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """That of the process which wrote here last; None when none did."""
+        row = self._database.execute("select max(epoch) from epochs").fetchone()
+        return Epoch(row[0]) if row[0] is not None else None
+
+    def began(self, epoch: Epoch) -> None:
+        """Durable when this returns."""
+        self._begin()
+        self._database.execute("delete from epochs")
+        self._database.execute("insert into epochs values (?)", (epoch,))
+        self._commit()
 
     # Sessions ---------------------------------------------------------------------------------------------------------
 

@@ -184,6 +184,7 @@ class OfficeLink:
         version: str,
         held: Sequence[tuple[CommandId, Attempt]],
         live_sessions: Sequence[SessionId],
+        last_epoch: Epoch | None,
     ) -> Registration:
         """Begins a new epoch: any older process of this client is fenced out from here on."""
         arguments = {
@@ -191,6 +192,7 @@ class OfficeLink:
             "p_capabilities": capabilities,
             "p_capacity": capacity,
             "p_version": version,
+            "p_last_epoch": last_epoch,
             "p_live_sessions": [str(session) for session in live_sessions],
             "p_held": [{"command_id": str(command), "attempt": attempt} for command, attempt in held],
         }

@@ -4,14 +4,17 @@
 -- Raises the epoch, so that an older process of the same client is fenced out from here on.
 -- Draws: (every session no longer alive on the machine) → terminated. Commands the process still accounts for are taken over.
 -- Draws, of role_circuits: open → (no row).
--- p_live_sessions: ids. p_held: [{"command_id","attempt"}]. Returns {"epoch","offices":[terms],"held":[{"command_id","attempt"}]}.
+-- Draws: processing → pending (attempt + 1), of what was claimed and never typed.
+-- p_live_sessions: ids. p_held: [{"command_id","attempt"}]. p_last_epoch: of the process whose journal that is.
+-- Returns {"epoch","offices":[terms],"held":[{"command_id","attempt"}],"sessions":[what the office knows of the live ones]}.
 create function register_client(p_client uuid, p_capabilities jsonb, p_capacity integer, p_version text,
-                                p_live_sessions uuid[] default '{}', p_held jsonb default '[]')
+                                p_live_sessions uuid[] default '{}', p_held jsonb default '[]', p_last_epoch bigint default null)
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_client remote_clients;
   v_held jsonb;
   v_sessions jsonb;
+  v_unheld agent_commands;
 begin
   select * into v_client from remote_clients where id = p_client for update;
   v_client := semo.own_client(p_client, v_client.epoch);
@@ -31,6 +34,18 @@ begin
   update agent_sessions
   set status = 'terminated', ended_at = now(), end_reason = 'client_restarted', acquired_by = null, pid = null
   where client_id = p_client and ended_at is null and id <> all (p_live_sessions);
+
+  -- What this client claimed and its journal does not hold was never typed, if the journal is that of the epoch just over
+  -- (and not, say, from an older image of the disk): it is offered again at once.
+  if p_last_epoch = v_client.epoch - 1 then
+    for v_unheld in
+      select c.* from agent_commands c
+      where c.claimed_by = p_client and c.status = 'processing' and c.typed_at is null and c.claim_epoch <> v_client.epoch
+      order by c.seq for no key update
+    loop
+      perform semo.reopen(v_unheld);
+    end loop;
+  end if;
 
   select coalesce(jsonb_agg(jsonb_build_object(
            'session_id', s.id, 'status', s.status, 'output_end', s.output_bytes, 'acquired_by', s.acquired_by,

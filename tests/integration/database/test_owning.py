@@ -150,6 +150,48 @@ async def test_registering_takes_over_neither_a_stale_attempt_nor_what_another_c
     assert (await client.register(held=[command]))["held"] == []
 
 
+async def test_what_was_claimed_and_never_got_into_the_journal_is_offered_again_at_once(world: World) -> None:
+    office = await world.office()
+    client = await world.client(office)
+    session = await client.open_session(office)
+    for _ in range(2):
+        await world.prompt(office)
+    typed, untyped = await client.claim()
+    await client.typed(typed, session)
+
+    await client.register(session, last_epoch=client.epoch)
+
+    assert [(await world.now(one))["status"] for one in (typed, untyped)] == ["processing", "pending"]
+    assert (await world.now(untyped))["attempt"] == 2
+
+
+async def test_a_journal_of_an_older_epoch_is_not_believed(world: World) -> None:
+    office = await world.office()
+    client = await world.client(office)
+    await world.prompt(office)
+    [claimed] = await client.claim()
+
+    await client.register(last_epoch=client.epoch - 1)
+
+    assert (await world.now(claimed))["status"] == "processing", "it may have been typed"
+
+
+async def test_registering_tells_what_the_office_knows_of_the_sessions_that_live_on(world: World) -> None:
+    client, command, session = await a_held_prompt(world)
+    idle = await client.open_session(command["office_id"])
+    await client.acquire(session, command)
+    chunk = {"session_id": str(session), "start": 0, "end": 7, "text": "sévens"}
+    await client.call("append_output", p_chunks=[chunk])
+
+    answer = await client.register(session, idle, held=[command])
+
+    known = {UUID(one["session_id"]): one for one in answer["sessions"]}
+    assert known.keys() == {session, idle}
+    assert known[session]["output_end"] == 7
+    assert known[session]["acquired_by"] == str(command["id"])
+    assert (known[idle]["status"], known[idle]["acquired_by"]) == ("ready", None)
+
+
 async def test_registering_ends_the_sessions_that_died_with_the_older_process(world: World) -> None:
     office = await world.office()
     client = await world.client(office)

@@ -103,7 +103,7 @@ class Client:
     async def call(self, function: str, **arguments: object) -> Any:
         return await self.caller.call(function, p_client=self.id, p_epoch=self.epoch, **arguments)
 
-    async def register(self, *live_sessions: UUID, held: list[Row] | None = None) -> Row:
+    async def register(self, *live_sessions: UUID, held: list[Row] | None = None, last_epoch: int | None = None) -> Row:
         capabilities: Row = {"agents": dict.fromkeys(self.agents, "1")}
         if self.agents:
             capabilities["default_agent"] = self.agents[0]
@@ -115,6 +115,7 @@ class Client:
             p_version="test",
             p_live_sessions="{" + ",".join(str(session) for session in live_sessions) + "}",
             p_held=[{"command_id": str(c["id"]), "attempt": c["attempt"]} for c in held or []],
+            p_last_epoch=last_epoch,
         )
         self.epoch = answer["epoch"]
         return answer

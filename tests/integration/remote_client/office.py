@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from remote_client.client import Ready, run
 from remote_client.credentials import Credentials, JoinedOffice, save
 from remote_client.settings import ClientSettings
 from shared.ids import ClientId, OfficeId
+from tests.integration.ptyhost.terminals import host_pid
 from tests.support.gateway import Project
 
 WAIT_SECONDS = 20.0
@@ -261,6 +263,10 @@ class Machine:
         self.process.kill()
         await self.process.wait()
         self.process = None
+
+    async def kill_host(self) -> None:
+        """kill -9 of the process that keeps the terminals."""
+        os.kill(await host_pid(self.settings().state / "host"), signal.SIGKILL)
 
     async def stop(self) -> None:
         if self._task is not None:

@@ -125,7 +125,7 @@ async def test_cancel_goes_past_a_running_prompt(office: Office, machine: MakeMa
     assert (await office.do("send_prompt", {"text": DONE}, session_id=session_id)).status == "completed"
 
 
-async def test_a_prompt_is_not_typed_again_when_the_client_dies_between_typing_and_reporting(
+async def test_a_prompt_is_lost_and_not_typed_again_when_the_client_and_the_host_of_its_terminal_die(
     office: Office, machine: MakeMachine, tmp_path: Path
 ) -> None:
     laptop = await machine()
@@ -136,14 +136,16 @@ async def test_a_prompt_is_not_typed_again_when_the_client_dies_between_typing_a
     await written(log)
 
     await laptop.kill()
+    await laptop.kill_host()
     await laptop.start_process()
 
     answer = await office.until(asked)
-    assert answer.status == "lost", answer
-    assert "not typed again" in answer.error
+    assert (answer.status, answer.result["outcome"]) == ("failed", "lost"), answer
     assert log.read_text() == "typed\n"
-    ended = await office.sql("select end_reason from agent_sessions where client_id = %s", laptop.client_id)
-    assert {"end_reason": "client_restarted"} in ended
+    await office.until_true(
+        "select 1 from agent_sessions where client_id = %s and end_reason like '%%lost with the host%%'",
+        laptop.client_id,
+    )
 
 
 async def test_a_graceful_stop_interrupts_what_runs_and_leaves_no_process(office: Office, machine: MakeMachine) -> None:
