@@ -56,7 +56,7 @@ class SupabaseCalls:
         try:
             return await self._rpc(function, arguments)
         except Unauthenticated as error:
-            raise BackendDown(f"{function}: Supabase refuses the token that it has just given: {error.detail}") from error
+            raise BackendDown(f"{function}: Supabase refuses the token that it gave: {error.detail}") from error
 
     async def _rpc(self, function: str, arguments: dict[str, Any]) -> Any:
         # Plain PostgREST: on the way from a hint to the first typed byte, the official builder is a fifth of the time.
