@@ -30,6 +30,8 @@ from remote_client.pool_circuits import Circuits
 from remote_client.pool_memory import Memory
 from remote_client.pool_opening import Opening
 from remote_client.ptyhost.host_terminals import HostTerminals
+from remote_client.recordings.recorder import Recorder
+from remote_client.recordings.shelf import recordings_of
 from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session, SessionRequest
 from remote_client.uplink import Uplink
@@ -102,9 +104,9 @@ async def _pool(folder: Path) -> AsyncGenerator[Pool]:
     link = OfficeLink(_ReadyOffice(), ClientId(uuid4()))
     uplink = Uplink(link, 0.15, 262_144, 8_388_608)
     with Journal(folder / "journal.sqlite") as journal:
-        maker = SessionMaker(
-            link, terminals, policy, folder / "agents", available_adapters(policy), uplink, journal, _died
-        )
+        recorder = Recorder(recordings_of(folder), policy.recordings, terminals)
+        agents = available_adapters(policy)
+        maker = SessionMaker(link, terminals, policy, folder / "agents", agents, uplink, journal, recorder, _died)
         opening = Opening(maker, policy, Circuits(link))
         pool = Pool(maker, opening, Memory(policy), link, uplink, policy, lambda: None)
         pool.set_terms((OfficeTerms(OFFICE, "bench", 6, 600, ()),))
