@@ -42,6 +42,8 @@ class Command:
     session_id: SessionId | None
     command_type: CommandType
     payload: dict[str, Any]
+    persona_version: int | None = None
+    """What the role's persona showed when the command was claimed."""
     author: str = ""
     """Who asked for it, as the office knows them."""
 
@@ -64,6 +66,7 @@ class Command:
             session_id=SessionId(UUID(session)) if session else None,
             command_type=CommandType(row["command_type"]),
             payload=row["payload"],
+            persona_version=row.get("persona_version"),
             author=row.get("author") or "",
         )
 

@@ -30,6 +30,7 @@ class WornPersona:
         self.version: int | None = None
         """Of the persona that is in the worktree."""
         self.scope = Scope()
+        self._rendered: str | None = None
 
     async def put_on(self, worktree: Path) -> int:
         """Returns its version.
@@ -64,13 +65,19 @@ class WornPersona:
         found = await self._link.get_persona(self._office_id, self._role)
         if found is not None:
             self.scope = Scope(found.scope_patterns)
+            self._rendered = found.rendered if found.shown_version == version else None
 
-    async def keep_current(self, worktree: Path, status: SessionStatus) -> None:
+    async def keep_current(self, worktree: Path, status: SessionStatus, told: int | None) -> None:
         """Puts on what the office says now, and what the agent took off. Without an answer, leaves what is there.
+
+        `told`: the version that the office showed when it gave out the prompt; None when it did not say.
 
         Raises:
             SessionFailed: it cannot be written so that git does not see it.
         """
+        known = self._rendered if told is not None and told == self.version else None
+        if known is not None and await asyncio.to_thread(persona.is_worn, worktree, known):
+            return
         try:
             found = await self._link.get_persona(self._office_id, self._role)
         except Unavailable as error:
@@ -96,4 +103,5 @@ class WornPersona:
         await persona.inject(worktree, found.rendered or "")
         self.version = found.shown_version
         self.scope = Scope(found.scope_patterns)
+        self._rendered = found.rendered
         return self.version

@@ -35,7 +35,7 @@ class Turns:
             Fenced: the lease ran out before anything was typed.
             SessionFailed: the agent cannot take a prompt.
         """
-        await session.persona.keep_current(session.worktree.path, session.status)
+        await session.persona.keep_current(session.worktree.path, session.status, hold.command.persona_version)
         turn = _Turn(TurnId(uuid4()), session.head(), time.monotonic(), ByteOffset(session.driver.position))
 
         def before() -> None:

@@ -38,6 +38,7 @@ create table agent_commands (
   typed_at        timestamptz,
   confirmed_at    timestamptz,
   finished_at     timestamptz,
+  persona_version integer,                     -- what its role's persona showed when a prompt was claimed
   unique (office_id, idempotency_key),
   check (max_attempts between 1 and 3)
 );

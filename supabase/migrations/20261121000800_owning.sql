@@ -134,7 +134,10 @@ begin
     -- Locked one by one: what another client is taking is passed over, and what is passed over stays free for others.
     update agent_commands
     set status = 'processing', claimed_by = p_client, claim_epoch = p_epoch, claimed_at = now(),
-        lease_until = now() + make_interval(secs => p_lease_seconds)
+        lease_until = now() + make_interval(secs => p_lease_seconds),
+        persona_version = case when command_type = 'send_prompt' then
+          (select coalesce(p.rendered_version, p.version) from semo.persona_of(office_id,
+             coalesce(payload ->> 'role', (select s.role from agent_sessions s where s.id = session_id))) p) end
     where id = (select id from agent_commands where id = v_command.id and status = 'pending' for no key update skip locked)
     returning * into v_command;
     continue when not found;
