@@ -2,6 +2,7 @@
 
 from remote_client.agents.adapter import Abilities
 from remote_client.agents.codex_signals import codex_signals
+from remote_client.agents.gemini_signals import as_claude_says, gemini_signals
 from remote_client.agents.pasting import CTRL_C, ESCAPE
 from remote_client.agents.screen_agent import CLEAR_INPUT, Addition, ScreenAgent
 from remote_client.agents.screen_driver import Manner
@@ -25,4 +26,22 @@ CODEX = ScreenAgent(
     signals=codex_signals,
 )  # fmt: skip
 
-FURTHER_AGENTS = {kind.name: kind for kind in (CODEX,)}
+GEMINI = ScreenAgent(
+    name="gemini",
+    command=("gemini",),
+    modes={
+        "default": Addition(("--approval-mode=default",)),
+        "acceptEdits": Addition(("--approval-mode=auto_edit",)),
+        "plan": Addition(("--approval-mode=plan",)),
+        "bypassPermissions": Addition(("--approval-mode=yolo",)),
+    },
+    manner=Manner("gemini", interrupt=(ESCAPE, CTRL_C), clear=CLEAR_INPUT, titled=True, hooked=True,
+                  hears=as_claude_says),
+    abilities=Abilities(frozenset({"model", "resume"}), confirms_prompts=True),
+    # One process instead of two: the first would only start the other with more memory.
+    environment={"GEMINI_CLI_NO_RELAUNCH": "true", "COLORTERM": "truecolor"},
+    resume_last=("--resume={}",),
+    signals=gemini_signals,
+)  # fmt: skip
+
+FURTHER_AGENTS = {kind.name: kind for kind in (CODEX, GEMINI)}

@@ -42,8 +42,9 @@ class Doubt:
         """Who has hooks tells its end by them: what the screen alone says may be a moment too early."""
         if not self._hooked or finding.outcome is TurnOutcome.ERROR or finding.evidence[-1]["kind"] in ("hook", "exit"):
             return False
-        was_stopped = any(one.get("says") == "interrupted" for one in finding.evidence[:-1])
-        return turn.interrupted_by is None and not was_stopped
+        before = finding.evidence[:-1]
+        rests = any(one.get("says") == "interrupted" or one.get("notification") == "idle_prompt" for one in before)
+        return turn.interrupted_by is None and not rests
 
     def _drop(self) -> None:
         if self._timer is not None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 Activity = Literal["busy", "idle"]
+Speaker = Literal["agent", "alarm", "tool", "other"]
+"""`agent`: its own words; `alarm`: words in red or yellow; `tool`: a tool's call or output; `other`: status, notes."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Profile:
     prompt_glyphs: str
     prompt_indent: int
     bullet_glyphs: str
+    speakers: Mapping[str, Speaker]
     result_glyphs: str
     ruled_box: bool
     tool_head: re.Pattern[str]
@@ -57,6 +60,7 @@ def parse_profile(agent: str, data: Mapping[str, Any]) -> Profile:
         prompt_glyphs=screen.get("prompts", ""),
         prompt_indent=screen.get("prompt_indent", 0),
         bullet_glyphs=screen.get("bullets", ""),
+        speakers=screen.get("speakers", {}),
         result_glyphs=screen.get("results", ""),
         ruled_box=screen.get("ruled_box", False),
         tool_head=re.compile(screen.get("tool_head", _NEVER)),

@@ -6,14 +6,10 @@ Knows an agent's looks by its profile alone, and only says what it sees; what th
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 from remote_client.monitor.ink import Ink, ink_of
-from remote_client.monitor.profile import Profile
+from remote_client.monitor.profile import Profile, Speaker
 from remote_client.monitor.screen_moves import Style
-
-Speaker = Literal["agent", "alarm", "tool", "other"]
-"""`agent`: its own words; `alarm`: words in red or yellow; `tool`: a tool's call or output; `other`: status, notes."""
 
 RULE_COLUMNS = 8
 DIALOG_LINES = 40
@@ -199,7 +195,7 @@ class _TranscriptReader:
             return
         if sign in profile.bullet_glyphs and alone:
             text = rest.strip()
-            speaker = self._speaker(text, ink)
+            speaker = profile.speakers.get(sign) or self._speaker(text, ink)
             self._begin(speaker, text, ink)
             if profile.interrupted is not None and profile.interrupted.search(text):
                 self.interrupted = True

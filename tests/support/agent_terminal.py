@@ -37,8 +37,8 @@ class Workplace:
     home: Path
 
     @classmethod
-    def make(cls) -> "Workplace":
-        place = Path(tempfile.mkdtemp(prefix="semo-agent-"))
+    def make(cls, parent: Path | None = None) -> "Workplace":
+        place = Path(tempfile.mkdtemp(prefix="semo-agent-", dir=parent))
         with git.Repo.init(place / "repo", initial_branch="main").config_writer() as config:
             config.set_value("user", "name", "Test").set_value("user", "email", "test@semo.invalid")
         return cls(place, place / "repo", place / "home")
