@@ -333,3 +333,11 @@ async def test_ignored_signals_of_the_host_are_not_handed_down(terminals: HostTe
         await program.ended()
         masks = [int(line.split()[1], 16) & ~OF_THE_C_LIBRARY for line in program.output.decode().splitlines()]
         assert masks == [0, 0], program.output
+
+
+async def test_files_of_a_program_are_as_open_as_the_person_s_own(terminals: HostTerminals, tmp_path: Path):
+    own = tmp_path / "own"
+    own.touch()
+    async with Watched.running(terminals, ["touch", str(tmp_path / "theirs")], tmp_path) as program:
+        await program.ended()
+    assert (tmp_path / "theirs").stat().st_mode == own.stat().st_mode
