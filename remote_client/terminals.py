@@ -37,6 +37,8 @@ class TerminalSpec:
     rows: int
     first_offset: ByteOffset = FIRST_BYTE
     """Where its output begins to count: a session that gets a fresh process goes on counting."""
+    umask: int | None = None
+    """Of the person whose program it is; None: as the host's."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ def _detach(told: int) -> None:
     """Leaves the starter's session, folder and descriptors behind, but for the pipe `told`."""
     os.setsid()
     os.chdir("/")
+    os.umask(0o077)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -145,7 +146,7 @@ class HostTerminals:
 
     async def create(self, spec: TerminalSpec) -> TerminalInfo:
         link = await self._own_link()
-        told, _ = await link.call("create", spec=spec_to_json(spec))
+        told, _ = await link.call("create", spec=spec_to_json(replace(spec, umask=_own_umask())))
         self._homes[spec.session_id] = self._own
         return info_of(told)
 
@@ -231,6 +232,12 @@ class HostTerminals:
                     await asyncio.sleep(_PAUSE_SECONDS)
         except TimeoutError:
             raise SessionFailed(f"the host of the terminals (process {link.pid}) does not end") from None
+
+
+def _own_umask() -> int:
+    own = os.umask(0o077)
+    os.umask(own)
+    return own
 
 
 def host_environment() -> dict[str, str]:

@@ -76,6 +76,7 @@ def spec_to_json(spec: TerminalSpec) -> dict[str, Any]:
         "cols": spec.cols,
         "rows": spec.rows,
         "first_offset": spec.first_offset,
+        "umask": spec.umask,
     }
 
 
@@ -88,6 +89,7 @@ def spec_of(told: dict[str, Any]) -> TerminalSpec:
         told["cols"],
         told["rows"],
         ByteOffset(told["first_offset"]),
+        told.get("umask"),
     )
 
 

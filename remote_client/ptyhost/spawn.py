@@ -44,6 +44,8 @@ def spawn(spec: TerminalSpec, environment: Mapping[str, str]) -> Spawned:
     def in_child() -> None:
         # Not by ptyprocess's `cwd`: a folder that is not there would leave a second copy of this process running.
         os.chdir(spec.folder)
+        if spec.umask is not None:
+            os.umask(spec.umask)
         # Python ignores these two, and what is ignored stays so in every program that is started.
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
