@@ -1,39 +1,33 @@
 """What the monitor costs: reading a PTY with ring and monitor next to a bare loop, and next to pexpect.
 
-Ratios within one run count; absolute figures tell about the machine.
+Each is measured in turns with what it is compared with, since only ratios count on a machine with other work.
 """
 
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pexpect  # pyright: ignore[reportMissingTypeStubs]  it has none
+
+from benchmarks.figures import Figure
 from benchmarks.monitor_stream import MARKER, MARKERS, seconds_to_read, tui_stream
-from remote_client.monitor.patterns import built_in_patterns
+from remote_client.monitor.patterns import PatternKind, built_in_patterns
 from remote_client.monitor.profile import load_profile
 from remote_client.monitor.scanner import StreamScanner
 from remote_client.monitor.turn_monitor import TurnMonitor
 from remote_client.ptyhost.ring import OutputRing
 from remote_client.terminals import FIRST_BYTE, Chunk
 
+PATTERNS = built_in_patterns().without(PatternKind.ERROR)
 RING_BYTES = 262_144
 TAKEN_AT_ONCE = 16_384
 """The host of the terminals gives a flooding one so much of each turn."""
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """One figure that is a ratio within the run; `facts` says how it was made."""
-
-    name: str
-    value: float
-    facts: dict[str, Any]
-
-    def as_json(self) -> dict[str, Any]:
-        return {"name": self.name, "ratio": round(self.value, 3), **self.facts}
+ROUNDS = 7
+MEGABYTES = 48
+PEXPECT_MEGABYTES = 4
 
 
 class MonitoredReader:
@@ -44,56 +38,83 @@ class MonitoredReader:
         self._monitor = TurnMonitor(load_profile("claude"))
         self._monitor.carry_on("a prompt", FIRST_BYTE, time.monotonic())
         self._read_to = FIRST_BYTE
-        self.slowest_feed_ms = 0.0
+        self.feeds_ms: list[float] = []
 
     def take(self, data: bytes) -> None:
         self._ring.append(data)
         if self._ring.end - self._read_to >= TAKEN_AT_ONCE:
-            self.monitor()
+            self._look()
 
-    def monitor(self) -> None:
+    def _look(self) -> None:
         chunk: Chunk = self._ring.read(self._read_to, RING_BYTES)
         self._read_to = chunk.end
         now = time.monotonic()
         self._monitor.feed(chunk, now)
         if (deadline := self._monitor.deadline) is not None and deadline <= now:
             self._monitor.tick(now)
-        self.slowest_feed_ms = max(self.slowest_feed_ms, (time.monotonic() - now) * 1000)
+        self.feeds_ms.append((time.monotonic() - now) * 1000)
 
 
-def monitor(megabytes: int = 48, rounds: int = 7) -> Iterator[Ratio]:
-    stream = tui_stream(megabytes)
+async def monitor() -> AsyncIterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stream"
-        path.write_bytes(stream)
-        yield _beside_a_bare_loop(path, megabytes, rounds)
-    yield _found(stream)
+        path.write_bytes(tui_stream(MEGABYTES))
+        for figure in _beside_a_bare_loop(path):
+            yield figure
+        path.write_bytes(tui_stream(PEXPECT_MEGABYTES, markers=0) + MARKER + b"\r\n")
+        yield _beside_pexpect(path)
 
 
-def _beside_a_bare_loop(path: Path, megabytes: int, rounds: int) -> Ratio:
-    """The rounds alternate, so that both meet the same noise; the median of their ratios is told."""
-    ratios: list[float] = []
+def _beside_a_bare_loop(path: Path) -> list[Figure]:
+    ours: list[float] = []
     bare: list[float] = []
-    slowest = 0.0
-    for _ in range(rounds):
+    ours_cpu: list[float] = []
+    bare_cpu: list[float] = []
+    feeds: list[float] = []
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        bare.append(seconds_to_read(path, len))
+        between = time.process_time()
         reader = MonitoredReader()
-        alone = seconds_to_read(path, len)
-        monitored = seconds_to_read(path, reader.take)
-        slowest = max(slowest, reader.slowest_feed_ms)
-        ratios.append(alone / monitored)
-        bare.append(megabytes / alone)
+        ours.append(seconds_to_read(path, reader.take))
+        ours_cpu.append((time.process_time() - between) * 1000 / MEGABYTES)
+        bare_cpu.append((between - began) * 1000 / MEGABYTES)
+        feeds += reader.feeds_ms
     facts: dict[str, Any] = {
-        "of": "reader + ring + monitor to a bare os.read loop",
-        "rounds": sorted(round(one, 2) for one in ratios),
-        "bare_mb_per_s": round(statistics.median(bare), 1),
-        "slowest_feed_ms": round(slowest, 2),
+        "unit": f"ms for {MEGABYTES} MB",
+        "ratio_to_bare_read": round(statistics.median(bare) / statistics.median(ours), 2),
+        "best_ratio": round(min(bare) / min(ours), 2),
+        "cpu_ms_per_mb": round(min(ours_cpu), 2),
+        "bare_cpu_ms_per_mb": round(min(bare_cpu), 2),
+        "markers_found": _markers_found(path.read_bytes()),
+        "markers_said": MARKERS,
     }
-    return Ratio("monitor_throughput", statistics.median(ratios), facts)
+    return [
+        Figure("monitor_reader", [seconds * 1000 for seconds in ours], facts),
+        Figure("monitor_feed", feeds, {"unit": f"ms for one feed of {TAKEN_AT_ONCE} bytes"}),
+    ]
 
 
-def _found(stream: bytes) -> Ratio:
-    scanner = StreamScanner(built_in_patterns())
-    found = 0
-    for start in range(0, len(stream), TAKEN_AT_ONCE):
-        found += sum(one.text == MARKER.decode() for one in scanner.feed(stream[start : start + TAKEN_AT_ONCE]))
-    return Ratio("monitor_recall", found / MARKERS, {"of": "markers found to markers said", "said": MARKERS})
+def _markers_found(stream: bytes) -> int:
+    scanner = StreamScanner(PATTERNS)
+    pieces = [stream[start : start + TAKEN_AT_ONCE] for start in range(0, len(stream), TAKEN_AT_ONCE)]
+    return sum(one.text == MARKER.decode() for piece in pieces for one in scanner.feed(piece))
+
+
+def _beside_pexpect(path: Path) -> Figure:
+    """Until a marker is there that comes last."""
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(3):
+        began = time.perf_counter()
+        child = cast(Any, pexpect).spawn("cat", [str(path)], timeout=600)
+        child.expect_exact(MARKER)
+        theirs.append(time.perf_counter() - began)
+        child.close()
+        scanner = StreamScanner(PATTERNS)
+        ours.append(seconds_to_read(path, scanner.feed))
+    facts = {
+        "unit": f"ms until the marker after {PEXPECT_MEGABYTES} MB",
+        "times_faster_than_pexpect": round(statistics.median(theirs) / statistics.median(ours), 1),
+    }
+    return Figure("monitor_marker_wait", [seconds * 1000 for seconds in ours], facts)

@@ -18,16 +18,16 @@ _WORDS = b"the agent reads a file and writes tests for what it found in src/app.
 _SIGNS = ["⠂", "⠐"]
 
 
-def tui_stream(megabytes: int, seed: int = 7) -> bytes:
-    """Frames of moves, colours and text; every third marker is split by escapes."""
-    chance = random.Random(seed)  # noqa: S311  nothing secret
-    every = megabytes * 1_000_000 // MARKERS
+def tui_stream(megabytes: int, markers: int = MARKERS) -> bytes:
+    """Frames of moves, colours and text; of the markers in it every third is split by escapes."""
+    chance = random.Random(7)  # noqa: S311  nothing secret
+    every = megabytes * 1_000_000 // max(markers, 1)
     frames: list[bytes] = []
     size = 0
     said = 0
     while size < megabytes * 1_000_000:
         frame = _frame(chance)
-        if size >= said * every + every // 2 and said < MARKERS:
+        if size >= said * every + every // 2 and said < markers:
             frame += b"\r\n  " + (MARKER if said % 3 else b"[SEMO\x1b[1m:\x1b[38;5;231mDO\x1b[0m\x1b[2CNE]") + b"\r\n"
             said += 1
         frames.append(frame)

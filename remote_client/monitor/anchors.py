@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from remote_client.monitor.patterns import Pattern
 
 _ESCAPES = bytes(range(0x21)) + b"\x7f\x1b[0123456789;:<=>?ABCDEFGHJKPX@dfhlmsu"
-TAIL = 96
+TAIL = 256
 NEAR = 64
 SPOTS = 8
 """With more of them, the whole piece is to be read with care."""
@@ -21,9 +21,12 @@ class AnchorSearch:
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         plain = [pattern for pattern in patterns if pattern.before is None]
         # What stands in no anchor is dropped as well, which leaves little to search.
-        kept = {byte for pattern in plain for word in pattern.anchors for byte in word}
+        kept = {byte for pattern in plain for word in (*pattern.anchors, pattern.needs) for byte in word}
         self._dropped = bytes(set(range(256)) - kept | set(_ESCAPES))
-        self._anchors = self._reduced(plain)
+        self._groups = [
+            (needs.translate(None, self._dropped), self._reduced(one for one in plain if one.needs == needs))
+            for needs in {pattern.needs for pattern in plain}
+        ]
         self._literals = self._reduced(pattern for pattern in plain if pattern.literal is not None)
         self._near = [(pattern.anchors[0], pattern.before) for pattern in patterns if pattern.before is not None]
         self._tail = b""
@@ -33,9 +36,11 @@ class AnchorSearch:
         """Where in `data` to look, in order; 0 also for what began before it. Seldom any."""
         reduced = self._tail + data.translate(None, self._dropped)
         found: list[int] = []
-        for anchor in self._anchors:
-            if anchor in reduced:
-                found += self._places(data, reduced, anchor)
+        for needs, anchors in self._groups:
+            if needs in reduced:
+                for anchor in anchors:
+                    if anchor in reduced:
+                        found += self._places(data, reduced, anchor)
         found += self._near_places(data)
         # A literal that was found is whole: it is not looked for again with the next piece.
         self._tail = reduced[max((_end_of(word, reduced) for word in self._literals), default=0) :][-TAIL:]

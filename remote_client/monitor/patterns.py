@@ -40,8 +40,8 @@ class Pattern:
     anchors: tuple[bytes, ...]
     """Visible characters that stand in this order in every match, gaps left out."""
     literal: str | None = None
-    at_start: bool = False
     before: re.Pattern[bytes] | None = None
+    needs: bytes = b""
 
     def hits(self, text: str) -> Iterable[Hit]:
         for found in self.regex.finditer(text):
@@ -55,14 +55,14 @@ class Pattern:
         Raises:
             InvalidPayload: a field is missing, unknown or not what it should be.
         """
-        unknown = set(entry) - {"name", "kind", "literal", "regex", "anchors", "at_start", "before"}
+        unknown = set(entry) - {"name", "kind", "literal", "regex", "anchors", "before", "needs"}
         name = entry.get("name")
         if unknown or not isinstance(name, str) or not name:
             raise InvalidPayload(f"a pattern needs a name and has no {', '.join(sorted(unknown)) or 'name'}")
         literal, regex, anchors = entry.get("literal"), entry.get("regex"), entry.get("anchors", [])
         if (literal is None) == (regex is None) or not isinstance(literal or regex, str):
             raise InvalidPayload(f"pattern {name} needs either a literal or a regex")
-        if regex is not None and not anchors:
+        if regex is not None and not anchors and entry.get("kind") != PatternKind.ERROR:
             raise InvalidPayload(f"pattern {name} needs anchors: words of which one is in every match")
         try:
             kind = PatternKind(entry.get("kind"))
@@ -77,8 +77,8 @@ class Pattern:
             compiled,
             tuple("".join(str(word).split()).encode() for word in words),
             literal,
-            bool(entry.get("at_start", False)),
             before,
+            str(entry.get("needs", "")).encode(),
         )
 
 

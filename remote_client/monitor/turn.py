@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from remote_client.monitor.findings import Evidence
-from remote_client.monitor.patterns import Hit, Pattern, PatternKind
+from remote_client.monitor.patterns import Hit, Pattern
 from remote_client.monitor.profile import Profile
 from remote_client.monitor.reading import Look
 from remote_client.monitor.screen_reader import alike
@@ -19,6 +19,7 @@ INTERRUPT_WORKS_SECONDS = 2.5
 ERROR_BEGINS_CHARACTERS = 60
 """An error stands at the beginning of what the agent says; further on, it speaks about one."""
 ERROR_KEPT_CHARACTERS = 300
+LINES_READ = 12
 
 _PUT_BACK: Evidence = {"kind": "screen", "says": "the prompt stands in the input again"}
 
@@ -119,7 +120,7 @@ def _failure(look: Look, errors: tuple[Pattern, ...]) -> Verdict | None:
     return Verdict(TurnOutcome.ERROR, {"kind": "screen", "says": "error", "text": text}, {"name": name, "text": text})
 
 
-def line_verdict(lines: Sequence[str], turn: Turn, profile: Profile) -> Verdict | None:
+def line_verdict(lines: Sequence[str], turn: Turn, profile: Profile, errors: tuple[Pattern, ...]) -> Verdict | None:
     """The same for an agent that only prints lines, by its prompt standing there again."""
     last = next((line for line in reversed(lines) if line.strip()), "")
     if profile.line_prompt is None or not profile.line_prompt.search(last):
@@ -129,9 +130,10 @@ def line_verdict(lines: Sequence[str], turn: Turn, profile: Profile) -> Verdict 
         return Verdict(TurnOutcome.DONE, evidence)
     if turn.key_stopped_it():
         return Verdict(TurnOutcome.INTERRUPTED, {"kind": "typed", "key": turn.interrupt_key})
-    error = next((hit for hit, _ in turn.hits if hit.pattern.kind is PatternKind.ERROR), None)
-    if error is not None:
-        return Verdict(TurnOutcome.ERROR, evidence, {"name": error.pattern.name, "text": error.value})
+    for line in lines[-LINES_READ:]:
+        name = next((one.name for one in errors if any(True for _ in one.hits(line))), None)
+        if name is not None:
+            return Verdict(TurnOutcome.ERROR, evidence, {"name": name, "text": line[:ERROR_KEPT_CHARACTERS]})
     return Verdict(TurnOutcome.WAITING_INPUT, evidence)
 
 

@@ -150,7 +150,7 @@ class TurnCourse:
             return
         says = evidence.get("says")
         turn.note(evidence)
-        if evidence.get("kind") != "transcript":
+        if evidence.get("kind") not in ("transcript", "hook"):
             return
         if says == "interrupted":
             self._end(Verdict(TurnOutcome.INTERRUPTED, evidence), at, now)
@@ -284,7 +284,7 @@ class TurnCourse:
         if turn.transcript_error is not None:
             return Verdict(TurnOutcome.ERROR, turn.transcript_error, {"text": str(turn.transcript_error.get("text"))})
         if not self._profile.full_screen:
-            return line_verdict(self.reader.lines(), turn, self._profile)
+            return line_verdict(self.reader.lines(), turn, self._profile, self._errors)
         return verdict_of(self.reader.look(), turn, self._errors)
 
     def _resolve(self, at: ByteOffset, now: float) -> None:

@@ -37,8 +37,7 @@ class TurnMonitor:
         quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         self._table = patterns or built_in_patterns()
-        # Who has a screen tells its errors there, where it shows who says them.
-        self._wanted = self._table.without(PatternKind.ERROR) if profile.full_screen else self._table
+        self._wanted = self._table.without(PatternKind.ERROR)  # those are read in the agent's last words
         self._scanner = StreamScanner(self._wanted, first_offset)
         self._keys = KeyReader()
         self._title = TitleReader(profile)

@@ -73,7 +73,7 @@ def test_output_cut_anew_keeps_every_byte_in_its_order() -> None:
         {"name": "x", "kind": "marker", "literal": "[X]", "regex": "x"},
         {"name": "x", "kind": "nonsense", "literal": "[X]"},
         {"name": "x", "kind": "error", "regex": "(", "anchors": ["x"]},
-        {"name": "x", "kind": "error", "regex": "x"},
+        {"name": "x", "kind": "commit", "regex": "x"},
         {"name": "x", "kind": "marker", "literal": "[X]", "surprise": 1},
     ],
 )
