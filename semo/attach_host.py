@@ -1,6 +1,7 @@
 """A session's terminal on this machine, through the host that keeps it, whose socket only its owner can open."""
 
 import asyncio
+import contextlib
 import getpass
 import re
 from collections.abc import AsyncGenerator, Sequence
@@ -13,7 +14,7 @@ from remote_client.ptyhost.protocol import exit_of, info_of
 from remote_client.terminals import TerminalInfo
 from semo.attach_picture import LOOK_BACK_BYTES, Unasking, picture
 from semo.problems import SemoError
-from shared.errors import Conflict
+from shared.errors import Conflict, NotFound, SessionFailed
 
 REPAINT_SECONDS = 0.1
 _FOCUS = re.compile(rb"(?:\x1b\[[IO])+")
@@ -97,11 +98,11 @@ class HostSession:
         return b"".join(pieces), offset
 
     async def type(self, data: bytes) -> bool:
-        """False when the program does not take it now."""
+        """False when the program does not take it now, or has ended."""
         by = None if _FOCUS.fullmatch(data) else self._by
         try:
             await self._link.call("write", data, session_id=str(self._info.session_id), by=by)
-        except Conflict:
+        except (Conflict, NotFound, SessionFailed):
             return False
         return True
 
@@ -114,11 +115,15 @@ class HostSession:
         await self._view(cols, rows)
 
     async def _view(self, cols: int, rows: int) -> None:
-        await self._link.call("view", session_id=str(self._info.session_id), cols=cols, rows=rows)
+        with contextlib.suppress(NotFound, SessionFailed):  # it has ended, as its output tells
+            await self._link.call("view", session_id=str(self._info.session_id), cols=cols, rows=rows)
 
     async def ending(self) -> str:
         """How its program ended."""
-        told, _ = await self._link.call("wait", session_id=str(self._info.session_id))
+        try:
+            told, _ = await self._link.call("wait", session_id=str(self._info.session_id))
+        except NotFound:
+            return "its terminal was put away"
         return str(exit_of(told))
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from semo.attach_picture import LOOK_BACK_BYTES, Unasking, picture
 from semo.office_api import OfficeApi
-from semo.problems import Exit, SemoError
+from semo.problems import Exit, SemoError, SessionOver
 
 _PAGE_BYTES = 262_144
 _UNTIL_MORE_SECONDS = 20
@@ -94,11 +94,14 @@ class OfficeSession:
         return await self._api.get(f"{self._path}/output", after=offset, limit=_PAGE_BYTES, wait=wait)
 
     async def type(self, data: bytes) -> bool:
-        """Returns when it is on its way. What a text cannot hold (a NUL) is left out, and False returned."""
+        """Returns when it is on its way. What a text cannot hold (a NUL) is left out, and False returned; so when the
+        session is over.
+        """
         text = self._decoder.decode(data)
         sent = text.replace("\0", "")
         for start in range(0, len(sent), _SENT_AT_ONCE):
-            await self._ask("send_text", {"text": sent[start : start + _SENT_AT_ONCE]})
+            if not await self._ask("send_text", {"text": sent[start : start + _SENT_AT_ONCE]}):
+                return False
         return sent == text
 
     async def fit(self, cols: int, rows: int) -> None:
@@ -108,17 +111,21 @@ class OfficeSession:
             await self._ask("resize", {"cols": cols, "rows": rows})
             self._size = (cols, rows)
 
-    async def _ask(self, command_type: str, payload: dict[str, Any]) -> None:
-        """Once, however often it is tried."""
+    async def _ask(self, command_type: str, payload: dict[str, Any]) -> bool:
+        """Once, however often it is tried. Returns False when the session is over."""
         key = str(uuid4())
         body = {"command_type": command_type, "payload": payload, "session_id": self._session["id"]}
         for left in reversed(range(_TRIES)):
             try:
                 await self._api.post("/commands", body, key=key)
-                return
+            except SessionOver:
+                return False
             except SemoError as error:
                 if error.exit_code is not Exit.UNREACHABLE or not left:
                     raise
+            else:
+                break
+        return True
 
     async def ending(self) -> str:
         """How it ended."""

@@ -6,7 +6,9 @@ from typing import Any, Self
 import httpx
 
 from semo.folder import Status
-from semo.problems import Exit, SemoError
+from semo.problems import Exit, SemoError, SessionOver
+
+_GONE = 410
 
 
 class OfficeApi:
@@ -74,4 +76,5 @@ def _refusal(response: httpx.Response) -> SemoError:
         problem = {}
     detail = str(problem.get("detail") or problem.get("title") or f"the office answered {response.status_code}")
     exit_code = Exit.UNREACHABLE if response.status_code in (502, 503) else Exit.REFUSED
-    return SemoError(detail, do=str(problem.get("advice") or ""), exit_code=exit_code)
+    kind = SessionOver if response.status_code == _GONE else SemoError
+    return kind(detail, do=str(problem.get("advice") or ""), exit_code=exit_code)

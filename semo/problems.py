@@ -23,3 +23,7 @@ class SemoError(Exception):
         self.kept = kept
         self.do = do
         self.exit_code = exit_code
+
+
+class SessionOver(SemoError):
+    """The session has ended, and takes nothing more."""

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from remote_client.ptyhost.host_terminals import HostTerminals
 from remote_client.terminals import TOUCHED
+from semo.attach_host import HostSession
 from tests.integration.ptyhost.terminals import Watched, hosted
 from tests.support.person import WAIT_SECONDS, Person
 from tests.support.running_office import semo
@@ -82,6 +84,24 @@ async def test_it_ends_when_the_terminal_ends(terminals: HostTerminals, tmp_path
         assert person.shown.rfind(b"\x1b[?1049l") > person.shown.rfind(b"\x1b[?1049h"), "back on the main screen"
         assert person.shown.rfind(b"\x1b[?25h") > person.shown.rfind(b"\x1b[?25l"), "with a cursor"
         assert person.modes() == person.modes_before
+
+
+@pytest.mark.parametrize("put_away", [False, True])
+async def test_a_key_that_comes_just_after_the_end_is_no_error(
+    terminals: HostTerminals, tmp_path: Path, put_away: bool
+) -> None:
+    async with Watched.running(terminals, BASH, tmp_path) as bash:
+        session = await HostSession.find([tmp_path], str(bash.session_id))
+        assert session is not None
+        await bash.type("exit 3\n")
+        await bash.ended()
+        if put_away:
+            await terminals.forget(bash.session_id)
+
+        assert not await session.type(b"x")
+        await session.fit(60, 20)
+        assert await session.ending() == ("its terminal was put away" if put_away else "exited with status 3")
+        await session.close()
 
 
 async def test_read_only_types_nothing_and_resizes_nothing(terminals: HostTerminals, tmp_path: Path) -> None:
