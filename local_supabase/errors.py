@@ -2,7 +2,7 @@
 
 EmbeddedError                  code, what happened, what was kept, what to do
 ├── DataFolderBusy             another process serves this folder now
-├── ForeignDataFolder          the folder belongs to another user
+├── ForeignDataFolder          the folder belongs to another user, or is used for something else
 ├── OtherPostgresVersion       the cluster was made by another major version
 ├── KeysMissing                the folder has no keys, or not those of its database
 ├── NotEnoughSpace             the disk is (nearly) full
@@ -35,7 +35,7 @@ class DataFolderBusy(EmbeddedError):
 
 
 class ForeignDataFolder(EmbeddedError):
-    code = "data_folder_of_another_user"
+    code = "foreign_data_folder"
 
 
 class OtherPostgresVersion(EmbeddedError):

@@ -2,42 +2,29 @@
 
 import contextlib
 import fcntl
-import getpass
 import os
-import pwd
 import shutil
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
+import shared.folders
 from local_supabase.errors import DataFolderBusy, ForeignDataFolder, NotEnoughSpace
+from shared.errors import ForeignFolder
 
 MINIMUM_FREE_BYTES = 200 * 1024 * 1024
 
 
 def private_folder(path: Path) -> Path:
-    """Makes `path` (mode 0700), or checks that it is this user's.
+    """Makes `path` (mode 0700), or takes over an empty one or one of ours.
 
     Raises:
-        ForeignDataFolder: it exists and belongs to somebody else, or cannot be made.
+        ForeignDataFolder: it is somebody else's or used for something else, or cannot be made.
     """
     try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        owner = path.stat().st_uid
-    except PermissionError as error:
-        raise ForeignDataFolder(
-            f"{path} cannot be used by {_user_name(os.geteuid())}: {error.strerror}",
-            kept="nothing was changed",
-            do="choose another folder with --data",
-        ) from error
-    if owner != os.geteuid():
-        raise ForeignDataFolder(
-            f"{path} belongs to {_user_name(owner)}, and you are {_user_name(os.geteuid())}",
-            kept="nothing was changed",
-            do=f"run as {_user_name(owner)}, or choose another folder with --data",
-        )
-    path.chmod(0o700)
-    return path
+        return shared.folders.private_folder(path, option="--data")
+    except ForeignFolder as error:
+        raise ForeignDataFolder(error.detail, kept="nothing was changed", do=error.advice or "") from error
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -85,10 +72,3 @@ def require_space(folder: Path, needed_bytes: int = MINIMUM_FREE_BYTES) -> None:
             kept="nothing was changed",
             do="make room, or choose a folder on another disk with --data",
         )
-
-
-def _user_name(user_id: int) -> str:
-    try:
-        return pwd.getpwuid(user_id).pw_name
-    except KeyError:
-        return getpass.getuser() if user_id == os.geteuid() else f"user {user_id}"

@@ -1,7 +1,7 @@
 """`python -m remote_client`: runs the client until SIGTERM or SIGINT. Logs to stderr; a ready line to stdout if asked.
 
-Exit codes: 0 stopped when told to; 2 credentials or policy are missing or wrong; 3 a newer process of this client has
-taken over, or another one runs here; 4 this client was revoked; 1 anything else.
+Exit codes: 0 stopped when told to; 2 credentials, policy or state folder are missing or wrong; 3 a newer process of
+this client has taken over, or another one runs here; 4 this client was revoked; 1 anything else.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import structlog
 
 from remote_client.client import Ready, run
 from remote_client.settings import ClientSettings
-from shared.errors import Conflict, Forbidden, InvalidPayload, NotFound, OfficeError, Unauthenticated
+from shared.errors import Conflict, Forbidden, ForeignFolder, InvalidPayload, NotFound, OfficeError, Unauthenticated
 
 log = structlog.get_logger("remote_client")
 
@@ -26,7 +26,7 @@ def _exit_code(error: OfficeError) -> int:
         return 3
     if isinstance(error, Unauthenticated | Forbidden):
         return 4
-    return 2 if isinstance(error, NotFound | InvalidPayload) else 1
+    return 2 if isinstance(error, NotFound | InvalidPayload | ForeignFolder) else 1
 
 
 def _say(line: dict[str, object]) -> None:

@@ -10,7 +10,7 @@ import structlog
 from remote_client.adapters import available_adapters
 from remote_client.claimer import Claimer
 from remote_client.commands import lease_clock
-from remote_client.credentials import Credentials, load, private_folder
+from remote_client.credentials import Credentials, load
 from remote_client.executor import Executor
 from remote_client.handlers import Handlers
 from remote_client.heartbeat import beat
@@ -36,6 +36,7 @@ from remote_client.supabase_calls import SupabaseCalls
 from remote_client.turns import Turns
 from remote_client.uplink import Uplink
 from shared.errors import Fenced, Forbidden, OfficeError, Unauthenticated, Unavailable
+from shared.folders import private_folder
 from shared.ids import OfficeId, SessionId
 
 log = structlog.get_logger(__name__)
@@ -59,12 +60,13 @@ async def run(settings: ClientSettings, stop: asyncio.Event, on_ready: Callable[
 
     Raises:
         NotFound, InvalidPayload: credentials or policy are missing or wrong.
+        ForeignFolder: the state folder is not ours.
         Conflict: another process of this client runs here.
         Fenced: a newer process of this client has taken over.
         Unauthenticated, Forbidden: this client was revoked.
     """
     policy = load_policy(settings.policy)
-    credentials = load(private_folder(settings.state))
+    credentials = load(private_folder(settings.state, option="SEMO_CLIENT_STATE_DIR"))
     with Journal(settings.state / "journal.sqlite") as journal:
         calls = await SupabaseCalls.connect(credentials, settings.request_timeout_seconds)
         try:

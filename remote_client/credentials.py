@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 
 from shared.errors import InvalidPayload, NotFound
+from shared.folders import private_folder
 from shared.ids import ClientId, OfficeId
 
 _FILE = "credentials.json"
@@ -36,16 +37,13 @@ class Credentials(BaseModel):
         return password.get_secret_value()
 
 
-def private_folder(folder: Path) -> Path:
-    """Makes `folder` (0700) unless it is there, and takes away what others may do with it."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
-
-
 def save(credentials: Credentials, state: Path) -> None:
-    """Writes them whole or not at all, readable by their owner alone."""
-    private_folder(state)
+    """Writes them whole or not at all, readable by their owner alone.
+
+    Raises:
+        ForeignFolder: `state` is no folder of ours.
+    """
+    private_folder(state, option="--state")
     draft = state / f".{_FILE}.{secrets.token_hex(4)}"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as file:

@@ -5,8 +5,10 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local_supabase.files import private_folder, write_private
+from local_supabase.files import write_private
 from semo.problems import Exit, SemoError
+from shared.errors import ForeignFolder
+from shared.folders import private_folder
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,13 +64,10 @@ class DataFolder:
         """Makes the folder.
 
         Raises:
-            EmbeddedError: it is somebody else's.
-            SemoError: it cannot be made, or holds other things.
+            SemoError: it is somebody else's or used for something else, or cannot be made.
         """
-        refuse_other_things(self.path, (self._mark.name,), "--data")
-        private_folder(self.path)
-        self._mark.touch()
-        private_folder(self.client)
+        own_folder(self.path, "--data")
+        own_folder(self.client, "--data")
 
     def publish(self, status: Status) -> None:
         write_private(self._status, json.dumps({"pid": os.getpid(), **asdict(status)}).encode())
@@ -99,36 +98,24 @@ class DataFolder:
         return Status(**fields)
 
     @property
-    def _mark(self) -> Path:
-        return self.path / ".semo-office"
-
-    @property
     def _status(self) -> Path:
         return self.path / "status.json"
 
 
-def refuse_other_things(folder: Path, ours: tuple[str, ...], option: str) -> None:
-    """Keeps us from making private, and from filling, a folder that is used for something else: nothing is changed.
+def own_folder(folder: Path, option: str) -> Path:
+    """Makes a folder private to this user, or takes over an empty one or one of ours.
 
     Args:
-        ours: files that tell a folder of ours; an empty one will do as well.
         option: with which another one can be named.
 
     Raises:
-        SemoError: it holds other things, or cannot be a folder.
+        SemoError: it is somebody else's or used for something else, or cannot be made.
     """
-    problem = ""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = {entry.name for entry in folder.iterdir()}
-    except OSError as error:
-        problem = f"{folder} cannot be used: {error.strerror}"
-    else:
-        if found and found.isdisjoint(ours):
-            problem = f"{folder} is used for something else"
-    if problem:
-        do = f"name a new or an empty folder with {option}"
-        raise SemoError(problem, kept="nothing was changed", do=do, exit_code=Exit.USAGE)
+        return private_folder(folder, option=option)
+    except ForeignFolder as error:
+        do = error.advice or ""
+        raise SemoError(error.detail, kept="nothing was changed", do=do, exit_code=Exit.USAGE) from error
 
 
 def _alive(pid: int) -> bool:

@@ -9,22 +9,21 @@ from pathlib import Path
 from remote_client.credentials import Credentials, load, save
 from remote_client.enroll import join
 from remote_client.policy import load_policy
-from semo.folder import DataFolder, refuse_other_things
+from semo.folder import DataFolder, own_folder
 from semo.office_api import OfficeApi
 from semo.office_setup import OfficeAccess
 from semo.problems import Exit, SemoError
 from shared.errors import BackendDown, NotFound, OfficeError
-
-OURS = ("credentials.json", "policy.toml", "journal.sqlite")
 
 
 async def join_with_code(office_url: str, code: str, name: str | None, state: Path) -> Credentials:
     """Spends a one-time code. The machine is called `name`, or as its host is.
 
     Raises:
-        SemoError: the code is bad, or the office does not answer (the code is still good then).
+        SemoError: `state` is not ours to use, the code is bad, or the office does not answer (the code is still good
+            then).
     """
-    refuse_other_things(state, OURS, "--state")
+    own_folder(state, "--state")  # before the code is spent
     try:
         return await join(office_url, code, name or socket.gethostname(), state)
     except BackendDown as error:

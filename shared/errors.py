@@ -10,6 +10,7 @@ OfficeError                      code, HTTP status, what to do
 │   ├── Unauthenticated          no token, or none that is valid
 │   ├── Forbidden                the token's role does not allow it
 │   ├── BadEnrollmentCode        wrong, used or too old
+│   ├── ForeignFolder            a folder on this machine that is not ours to make private
 │   └── PolicyForbids            the machine's own rule, named
 ├── Unavailable                  it may work later: retry with back-off
 │   ├── BackendDown              Supabase does not answer
@@ -92,6 +93,12 @@ class BadEnrollmentCode(Refused):
     code = "bad_enrollment_code"
     status = 403
     title = "The enrolment code is wrong, already used, or older than its time."
+
+
+class ForeignFolder(Refused):
+    code = "foreign_folder"
+    status = 409
+    title = "That folder is somebody else's, or used for something else."
 
 
 class PolicyForbids(Refused):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from semo.folder import DataFolder, Status
+from semo.join import join_with_code
 from semo.problems import Exit, SemoError
 
 STATUS = Status("http://s", "p", "secret-service-key", "j", "d", "http://o", "t", "office", ["client"])
@@ -63,3 +64,11 @@ def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path):
     with pytest.raises(SemoError, match="used for something else") as caught:
         DataFolder(tmp_path).prepare()
     assert caught.value.exit_code is Exit.USAGE
+
+
+async def test_no_code_is_spent_when_the_state_folder_is_used_for_something_else(tmp_path: Path):
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(SemoError, match="used for something else") as caught:
+        await join_with_code("http://127.0.0.1:9", "7KQ2-M9FD", None, tmp_path)
+    assert caught.value.exit_code is Exit.USAGE
+    assert "--state" in caught.value.do

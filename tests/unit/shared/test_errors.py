@@ -50,7 +50,7 @@ def test_each_error_stands_in_the_drawing_of_the_tree(error: type[OfficeError]):
 def test_each_error_is_raised_or_mapped_or_the_database_s_own(error: type[OfficeError]):
     raised = any(
         re.search(rf"(?<!class ){error.__name__}\(", path.read_text())
-        for package in ("office_server", "remote_client")
+        for package in ("office_server", "remote_client", "shared")
         for path in (ROOT / package).rglob("*.py")
     )
     said_in_sql = any(f"'{error.code}'" in path.read_text() for path in (ROOT / "supabase/migrations").glob("*.sql"))
