@@ -103,7 +103,7 @@ class Executor:
             self._outbox.put(hold, completion)
             await hold.delivered.wait()
         if not self._stopping:
-            await self._handlers.after_delivery(hold)
+            await self._handlers.after_delivery(hold, completion)
 
     async def _outcome(self, hold: Hold, work: Work) -> Completion | None:
         """None when the command is no longer ours to answer."""
@@ -162,7 +162,7 @@ class Executor:
                 )
             )
             await self._handlers.interrupt(command, "lease_lost")
-            await self._handlers.after_delivery(hold)
+            await self._handlers.after_delivery(hold, None)
             self._journal.settled(command.command_id, command.attempt)
 
     async def leave(self, seconds: float) -> None:

@@ -78,10 +78,11 @@ class Handlers:
         for session in self._pool.of(command):
             await session.driver.interrupt(reason)
 
-    async def after_delivery(self, hold: Hold) -> None:
+    async def after_delivery(self, hold: Hold, completion: Completion | None) -> None:
         """The office has the result, or will never take it: what the command alone was for may go."""
         command = hold.command
-        unheard_of = command.command_type is CommandType.CREATE_SESSION and hold.gone
+        succeeded = completion is not None and completion.success and not hold.gone
+        unheard_of = command.command_type is CommandType.CREATE_SESSION and not succeeded
         if unheard_of or (command.command_type is CommandType.SEND_PROMPT and command.session_id is None):
             for session in self._pool.taken_by(command):
                 self._pool.recycle(session)

@@ -133,6 +133,9 @@ class Pool:
             log.warning("not idle to the office", session_id=str(session.session_id), error=error.detail)
             self.recycle(session)  # both agree again when it comes back fresh
             return False
+        except Unavailable:
+            self.recycle(session)  # the office may have done it all the same
+            raise
         except BaseException:
             session.held_by = None
             raise
