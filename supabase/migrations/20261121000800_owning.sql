@@ -242,6 +242,7 @@ returns boolean language plpgsql security definer set search_path = public, pg_t
 declare
   v_command agent_commands;
   v_error_code text := case when not p_success then coalesce(p_error_code, 'failed') end;
+  v_session agent_sessions;
   v_next_try timestamptz;
 begin
   perform semo.own_client(p_client, p_epoch);
@@ -260,7 +261,9 @@ begin
     perform semo.keep_output(p_client, p_output);
   end if;
   if p_session_status is not null then
-    perform semo.move_session(p_client, coalesce((p_result ->> 'session_id')::uuid, v_command.session_id), p_session_status);
+    v_session := semo.move_session(p_client, coalesce((p_result ->> 'session_id')::uuid, v_command.session_id), p_session_status);
+    update agent_sessions set end_reason = coalesce(end_reason, p_error, 'ended by its last command')
+    where id = v_session.id and ended_at is not null;
   end if;
   v_next_try := case when not p_success and p_retry is not null then semo.next_try(v_command, p_retry) end;
   if v_next_try is not null then

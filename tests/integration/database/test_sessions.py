@@ -94,6 +94,17 @@ async def test_an_impossible_move_is_refused_in_words_and_a_finished_session_sta
         await client.move(session, "ready")
 
 
+async def test_a_session_that_a_result_ends_is_never_over_without_a_reason(world: World) -> None:
+    office, client, session = await a_session(world)
+    await world.command(office, "send_prompt", {"text": "exit 3"}, session_id=session)
+    (command,) = await client.claim()
+    said = "the agent ended (status 3)"
+    await client.complete(command, success=False, p_error=said, p_session_status="terminated")
+    assert (await world.session(session))["end_reason"] == said
+    await client.move(session, "terminated", end_reason="exited with status 3")
+    assert (await world.session(session))["end_reason"] == "exited with status 3", "the exact reason, once it is told"
+
+
 async def test_nobody_moves_the_session_of_another_client(world: World) -> None:
     office, _, session = await a_session(world)
     other = await world.client(office)

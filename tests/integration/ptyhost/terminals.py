@@ -155,8 +155,12 @@ def open_descriptors(pid: int | str) -> set[int]:
 
 
 def targets_of(pid: int) -> set[str]:
-    """What the open descriptors of a process point to."""
-    return {str(Path(f"/proc/{pid}/fd/{descriptor}").readlink()) for descriptor in open_descriptors(pid)}
+    """What the open descriptors of a process point to, but for those that it closes just now."""
+    targets: set[str] = set()
+    for descriptor in open_descriptors(pid):
+        with suppress(FileNotFoundError):
+            targets.add(str(Path(f"/proc/{pid}/fd/{descriptor}").readlink()))
+    return targets
 
 
 @asynccontextmanager
