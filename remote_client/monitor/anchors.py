@@ -82,7 +82,8 @@ class AnchorSearch:
             place = joined.find(anchor, len(self._last_bytes))
             while place >= 0:
                 context = joined[max(place - NEAR, 0) : place]
-                if before.search(context) or b"\x1b" in context[-16:]:
+                begins_string = anchor == b"]" and context.endswith(b"\x1b")
+                if not begins_string and (before.search(context) or b"\x1b" in context[-16:]):
                     yield place - len(self._last_bytes)
                 place = joined.find(anchor, place + 1)
 
