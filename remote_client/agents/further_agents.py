@@ -1,11 +1,25 @@
 """The agents besides Claude Code and the shell, one entry each. docs/agents.md says what can be relied on."""
 
-from remote_client.agents.adapter import Abilities
+from remote_client.agents.adapter import Abilities, Wish
 from remote_client.agents.codex_signals import codex_signals
 from remote_client.agents.gemini_signals import as_claude_says, gemini_signals
-from remote_client.agents.pasting import CTRL_C, ESCAPE
+from remote_client.agents.opencode_signals import PERMISSIONS, opencode_signals
+from remote_client.agents.pasting import CLEAR_LINE, CLEAR_TO_END, CTRL_C, ESCAPE
 from remote_client.agents.screen_agent import CLEAR_INPUT, Addition, ScreenAgent
 from remote_client.agents.screen_driver import Manner
+from remote_client.policy import AgentRule
+
+
+def aider_persona(wish: Wish, _rule: AgentRule) -> Addition:
+    arguments = [
+        f"--chat-history-file={wish.state / 'aider-chat.md'}",
+        f"--input-history-file={wish.state / 'aider-input'}",
+    ]
+    persona = wish.folder / ".claude" / "CLAUDE.md"
+    if persona.exists():
+        arguments.append(f"--read={persona}")
+    return Addition(arguments)
+
 
 CODEX = ScreenAgent(
     name="codex",
@@ -44,4 +58,40 @@ GEMINI = ScreenAgent(
     signals=gemini_signals,
 )  # fmt: skip
 
-FURTHER_AGENTS = {kind.name: kind for kind in (CODEX, GEMINI)}
+OPENCODE = ScreenAgent(
+    name="opencode",
+    command=("opencode",),
+    modes={mode: Addition() for mode in PERMISSIONS},
+    # The first Escape only asks for the second. Clearing to the left may jump before what is left of a line.
+    manner=Manner("opencode", interrupt=(ESCAPE, ESCAPE), clear=((CLEAR_LINE + CLEAR_TO_END) * 40,), starts="ctrl+p",
+                  hooked=True),
+    abilities=Abilities(frozenset({"model", "mcp", "resume"}), confirms_prompts=True, asks_permission=True),
+    mcp_variable="OPENCODE_CONFIG",
+    resume_last=("--session={}",),
+    signals=opencode_signals,
+)  # fmt: skip
+
+AIDER = ScreenAgent(
+    name="aider",
+    command=("aider",),
+    # Commits are the agent's own work, but its questions about versions and files of its own are nobody's.
+    arguments=(
+        "--no-check-update",
+        "--no-show-release-notes",
+        "--no-gitignore",
+        "--no-analytics",
+        "--no-pretty",
+        "--no-show-model-warnings",
+    ),
+    environment={"PROMPT_TOOLKIT_NO_CPR": "1"},
+    modes={
+        "default": Addition(),
+        "plan": Addition(("--chat-mode=ask",)),
+        "bypassPermissions": Addition(("--yes-always",)),
+    },
+    manner=Manner("aider", interrupt=(CTRL_C,), clear=(CLEAR_LINE,)),
+    abilities=Abilities(frozenset({"model"})),
+    signals=aider_persona,
+)
+
+FURTHER_AGENTS = {kind.name: kind for kind in (CODEX, GEMINI, OPENCODE, AIDER)}

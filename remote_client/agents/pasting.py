@@ -3,6 +3,7 @@
 import re
 
 CLEAR_LINE = b"\x15"
+CLEAR_TO_END = b"\x0b"
 CTRL_C = b"\x03"
 ENTER = b"\r"
 ESCAPE = b"\x1b"

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from remote_client.agents.adapter import Evidence
 from remote_client.agents.claude_turn import ClaudeTurn
 from remote_client.monitor.findings import Finding, FindingKind
 from shared.states import TurnOutcome
@@ -27,7 +28,7 @@ class Doubt:
             # That we typed says nothing: the agent itself has to.
             if not self._hooked and any(one["kind"] != "typed" for one in finding.evidence):
                 turn.take(finding)
-        elif kind is FindingKind.TURN_ENDED and self._is_doubtful(finding, turn):
+        elif kind is FindingKind.TURN_ENDED and self._is_doubtful(finding):
             self._timer = asyncio.get_running_loop().call_later(DOUBT_SECONDS, _believe, finding, turn)
         elif kind is FindingKind.GOES_ON:
             # The title may go on turning while a request waits, and tells the same again when it waits no longer.
@@ -38,18 +39,23 @@ class Doubt:
             self._stands = self._stands or kind in _STANDS
             turn.take(finding)
 
-    def _is_doubtful(self, finding: Finding, turn: ClaudeTurn) -> bool:
+    def _is_doubtful(self, finding: Finding) -> bool:
         """Who has hooks tells its end by them: what the screen alone says may be a moment too early."""
         if not self._hooked or finding.outcome is TurnOutcome.ERROR or finding.evidence[-1]["kind"] in ("hook", "exit"):
             return False
-        before = finding.evidence[:-1]
-        rests = any(one.get("says") == "interrupted" or one.get("notification") == "idle_prompt" for one in before)
-        return turn.interrupted_by is None and not rests
+        return not any(_tells_end(one) for one in finding.evidence)
 
     def _drop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _tells_end(evidence: Evidence) -> bool:
+    """A hook that speaks of the end of a turn, though the screen may have been asked for the verdict."""
+    return evidence["kind"] == "hook" and (
+        evidence.get("says") == "interrupted" or evidence.get("notification") == "idle_prompt"
+    )
 
 
 def _believe(finding: Finding, turn: ClaudeTurn) -> None:

@@ -46,14 +46,16 @@ class Manner:
     """How one kind of agent behaves in its terminal.
 
     `profile`: the name of its looks. `interrupt`: the keys that stop a turn, one after the other. `clear`: those that
-    empty its input. `titled`: it is ready only after its first title. `hooked`: a prompt has arrived when its own hook
-    says so, and its end likewise. `hears`: what its signals say, in the words of Claude Code's hooks.
+    empty its input. `titled`: it is ready only after its first title. `starts`: what its screen shows once it has
+    started, if nothing else there tells; it is ready when its own hook says so too. `hooked`: a prompt has arrived when
+    its own hook says so, and its end likewise. `hears`: what its signals say, in the words of Claude Code's hooks.
     """
 
     profile: str
     interrupt: Sequence[bytes]
     clear: Sequence[bytes]
     titled: bool = False
+    starts: str | None = None
     hooked: bool = False
     hears: Callable[[HookEvent], HookEvent] = field(default=as_told)
 
@@ -68,6 +70,7 @@ class ScreenDriver:
         self._monitor = TurnMonitor(self._profile)
         self._position = ByteOffset(0)
         self._titled = False
+        self._started = False
         self._settled = False
         self._agent_session: str | None = None
         self._requests = PermissionRequests(session_id, terminals)
@@ -96,6 +99,7 @@ class ScreenDriver:
         if event.waits:
             self._requests.add(event.number)
         now = self._loop.time()
+        self._started = self._started or event.name == "SessionStart"
         if event.name == "Interrupt":
             evidence: Evidence = {"kind": "hook", "name": event.name, "says": "interrupted", "offset": event.at}
             self._take(self._monitor.learned(evidence, now))
@@ -135,6 +139,9 @@ class ScreenDriver:
     @property
     def _takes_prompt(self) -> bool:
         """A place to type is on view, and nothing is asked and nothing done."""
+        if self._manner.starts is not None:
+            shown = any(self._manner.starts in line for line in self._monitor.screen())
+            return self._started and shown and not self._monitor.turn_runs
         if self._profile.full_screen:
             return self._monitor.ready and (self._titled or not self._manner.titled)
         last = next((line for line in reversed(self._monitor.screen()) if line.strip()), "")
@@ -237,7 +244,7 @@ class ScreenDriver:
         if turn.ended.done() or turn.confirmed.is_set():
             return
         await self._type(ENTER)
-        if not self._profile.full_screen:
+        if not self._profile.full_screen and not self._manner.hooked:
             return  # it prints lines, and none of them would confirm it
         give_up_at = self._loop.time() + CONFIRM_PATIENCE_SECONDS
         while self._loop.time() < give_up_at:
@@ -274,11 +281,13 @@ class ScreenDriver:
         outcome = turn.outcome(finding)
         if outcome in (TurnOutcome.INTERRUPTED, TurnOutcome.LOST):
             self._unclean = True  # a prompt that was not answered yet may be put back into the input
-        evidence = [*([turn.interrupted_by] if turn.interrupted_by else []), *finding.evidence]
+        told = [one for one in finding.evidence if not (self._manner.hooked and _is_painted_marker(one))]
+        marker = bool(finding.marker) and any(one["kind"] == "marker" for one in told)
+        evidence = [*([turn.interrupted_by] if turn.interrupted_by else []), *told]
         if self._agent_session is not None:
             evidence.append({"kind": "agent_session", "session_id": self._agent_session})
         alive = self._exit is None
-        return TurnEnd(outcome, bool(finding.marker), evidence, finding.at, alive, turn.pull_requests)
+        return TurnEnd(outcome, marker, evidence, finding.at, alive, turn.pull_requests)
 
     # Stopping and answering -----------------------------------------------------------------------------------------
 
@@ -309,6 +318,11 @@ class ScreenDriver:
         await self._requests.answer(number, allow, message)
         evidence: Evidence = {"kind": "answer", "number": number, "allow": allow}
         self._take([Finding(FindingKind.GOES_ON, self._position, self._loop.time(), [evidence])])
+
+
+def _is_painted_marker(evidence: Evidence) -> bool:
+    """In the bytes alone: whoever has a screen paints again what was said before."""
+    return evidence["kind"] == "marker" and evidence.get("in") == "output"
 
 
 def _names(keys: Sequence[bytes]) -> str:
