@@ -1,0 +1,42 @@
+"""The `semo` command: all that can be typed, a file for each group. What it does is in the modules beside this folder.
+
+Each command imports what it needs when it runs, so that `semo status` is quick and `semo doctor` works without git.
+"""
+
+import contextlib
+
+import typer
+
+from semo.cli import client, command, monitor, office, server, sessions, worktree
+
+OFFICE = "An office on this machine"
+WORK = "Work for agents"
+MACHINE = "This machine, for any office"
+SERVER = "An office on your own Supabase project"
+
+app = typer.Typer(
+    help="An office of coding agents that work in real terminals on developers' own machines.\n\n"
+    "Begin with [bold]semo up[/bold], and in another terminal:"
+    " [bold]semo run \"git status; echo '\\[SEMO:DONE]'\" --role BE[/bold]",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command(rich_help_panel=OFFICE)(office.up)
+app.command(rich_help_panel=OFFICE)(office.demo)
+app.command(rich_help_panel=OFFICE)(office.status)
+app.command(rich_help_panel=OFFICE)(office.doctor)
+app.command(rich_help_panel=WORK)(sessions.run)
+app.command(rich_help_panel=WORK)(sessions.attach)
+app.add_typer(command.group, rich_help_panel=WORK)
+app.add_typer(client.group, rich_help_panel=MACHINE)
+app.add_typer(worktree.group, rich_help_panel=MACHINE)
+app.command(rich_help_panel=MACHINE)(sessions.recordings)
+app.add_typer(monitor.group, rich_help_panel=MACHINE)
+app.add_typer(server.group, rich_help_panel=SERVER)
+
+
+def main() -> None:
+    with contextlib.suppress(BrokenPipeError):
+        app()

@@ -1,0 +1,52 @@
+"""`semo client`: the client that lends this machine's terminals to an office."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from semo import console
+from semo.cli.options import PolicyFile, State, client_settings
+from semo.cli.running import errors_in_words, run_to_end
+
+group = typer.Typer(
+    name="client", help="The client that lends this machine's terminals to an office.", no_args_is_help=True
+)
+
+
+@group.command()
+def join(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="The one-time code from an admin of the office.")],
+    office_url: Annotated[str, typer.Option("--office-url", metavar="URL", help="Where the office server is.")],
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What to call this machine; default: its host name.")
+    ] = None,
+    state: State = None,
+) -> None:
+    """Let this machine into an office. Once is enough."""
+
+    from semo.join import join_with_code
+
+    settings = client_settings(state, None)
+
+    async def let_in() -> None:
+        joined = await join_with_code(office_url, code, name, settings.state)
+        console.good(f"joined office {joined.offices[0].name!r} as client {joined.client_id}")
+        console.step(f"what may run here stands in {settings.policy}, which you write (docs/policy.md)")
+        console.step("then: semo client start" + (f" --state {settings.state}" if state else ""))
+
+    run_to_end(let_in)
+
+
+@group.command()
+def start(state: State = None, policy: PolicyFile = None) -> None:
+    """Run the client in the foreground until Ctrl-C."""
+    from semo.join import require_fit
+
+    settings = client_settings(state, policy)
+    with errors_in_words():
+        require_fit(settings.state, settings.policy)
+    console.step("this machine lends its terminals until Ctrl-C; here is the client's log")
+    os.environ |= {"SEMO_CLIENT_STATE_DIR": str(settings.state), "SEMO_CLIENT_POLICY_FILE": str(settings.policy)}
+    os.execv(sys.executable, [sys.executable, "-m", "remote_client"])  # noqa: S606 - becomes the client

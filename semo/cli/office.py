@@ -1,0 +1,64 @@
+"""`semo up`, `semo demo`, `semo status`, `semo doctor`: an office on this machine."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from semo.cli.options import Data, Json, data_folder, office_elsewhere
+from semo.cli.running import run_to_end
+
+
+def up(
+    data: Data = None,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0, max=65534, metavar="PORT", help="Of the office server; the gateway gets the next one. 0: free ones."
+        ),
+    ] = 8400,
+    repo: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            metavar="DIR",
+            help="The repository that agents work in; default: a small new one.",
+        ),
+    ] = None,
+) -> None:
+    """Run a whole office here until Ctrl-C: embedded Supabase, office server and one client.
+
+    Everything is kept in its data folder and is there again next time.
+    """
+    from semo.up import serve_until_stopped
+
+    run_to_end(lambda: serve_until_stopped(data_folder(data), port, repo))
+
+
+def demo(
+    agent: Annotated[
+        Literal["shell", "claude"], typer.Option(help="Who does the work; the shell costs nothing.")
+    ] = "shell",
+) -> None:
+    """Show a whole office at work in a throw-away folder, and leave nothing behind."""
+    from semo.demo import demo as play_demo
+
+    run_to_end(lambda: play_demo(agent))
+
+
+def status(data: Data = None, as_json: Json = False) -> None:
+    """Show who is there, which session is in whose hands, and why what waits does.
+
+    With --json also the addresses and keys of an office on this machine. Exit code 3: none is ready.
+    """
+    from semo.status import show
+
+    run_to_end(lambda: show(office_elsewhere(data), data_folder(data), as_json=as_json))
+
+
+def doctor(data: Data = None, as_json: Json = False) -> None:
+    """Say what is missing on this machine, and how to mend it."""
+    from semo.doctor import examine
+
+    run_to_end(lambda: examine(data_folder(data), as_json=as_json))
