@@ -1,4 +1,4 @@
-"""Runs every benchmark and prints one JSON object a line; progress goes to stderr."""
+"""Runs every benchmark, or those that are named, and prints one JSON object a line; progress goes to stderr."""
 
 import asyncio
 import json
@@ -6,13 +6,19 @@ import sys
 
 from benchmarks.dispatch import dispatch
 from benchmarks.figures import Figure
+from benchmarks.monitor import monitor
 from benchmarks.pools import pools
+from benchmarks.reader import reader
 from benchmarks.terminals import terminals
 
+BENCHMARKS = {one.__name__: one for one in (reader, monitor, terminals, pools, dispatch)}
 
-async def main() -> None:
-    for figures in (terminals(), pools(), dispatch()):
-        async for figure in figures:
+
+async def main(names: list[str]) -> None:
+    if unknown := set(names) - set(BENCHMARKS):
+        sys.exit(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    for name in names or BENCHMARKS:
+        async for figure in BENCHMARKS[name]():
             show(figure)
 
 
@@ -21,4 +27,4 @@ def show(figure: Figure) -> None:
     sys.stdout.flush()
 
 
-asyncio.run(main())
+asyncio.run(main(sys.argv[1:]))

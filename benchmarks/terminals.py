@@ -1,29 +1,26 @@
-"""What the session host costs: reading and keeping output, other sessions' turn, starting programs, idle ones.
+"""What the session host costs besides reading: other sessions' turn, starting programs, idle ones.
 
 Floors and peers are measured in the same run, in turns, since only ratios count on a machine with other work.
 """
 
 import asyncio
 import os
-import pty
 import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from uuid import uuid4
 
 from benchmarks.figures import Figure
+from benchmarks.reading import drained, spec
 from remote_client.ptyhost.host import InProcessTerminals
 from remote_client.ptyhost.host_terminals import HostTerminals
 from remote_client.ptyhost.link import HostLink
 from remote_client.ptyhost.places import own_place
-from remote_client.terminals import FIRST_BYTE, Chunk, TerminalSpec
+from remote_client.terminals import FIRST_BYTE, Chunk
 from shared.ids import SessionId
 
-ROUNDS = 5
-STREAM_BYTES = 24_000_000
 FLOODING = ("yes", "\x1b[32m✓\x1b[0m a line such as an agent draws, with \x1b[1msome\x1b[0m colour in it")
 LAG_SECONDS = 4.0
 LAG_EVERY_SECONDS = 0.002
@@ -35,7 +32,6 @@ async def terminals() -> AsyncIterator[Figure]:
     """Yields the figures one by one."""
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="semo-bench-"))
     try:
-        yield await _reader(folder / "reader")
         for flooding in (1, 20):
             yield await _lag(folder / f"lag{flooding}", flooding)
         yield await _spawning(folder / "spawn")
@@ -43,81 +39,6 @@ async def terminals() -> AsyncIterator[Figure]:
         yield await _warm(folder / "warm")
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-
-
-def _spec(command: tuple[str, ...], folder: Path) -> TerminalSpec:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "xterm-256color", "PS1": "ready> "}
-    return TerminalSpec(SessionId(uuid4()), command, folder, environment, 120, 40)
-
-
-# Reading and keeping -------------------------------------------------------------------------------------------------
-
-
-async def _reader(folder: Path) -> Figure:
-    """A stream read, kept on disk and given out by offset, in one process; beside a loop of nothing but `os.read`."""
-    folder.mkdir()
-    stream = folder / "stream"
-    line = (FLOODING[1] + "\n").encode()
-    stream.write_bytes(line * (STREAM_BYTES // len(line)))
-    command = ("cat", str(stream))
-    bare, ours, hosted = list[float](), list[float](), list[float]()
-    for _ in range(ROUNDS):
-        bare.append(_bare_loop(command))
-        ours.append(await _kept(command, folder))
-        hosted.append(await _through_host(command, folder))
-    size = stream.stat().st_size / 1e6
-    facts = {
-        "unit": "ms for the stream",
-        "mb": round(size, 1),
-        "mb_per_s": round(size / statistics.median(ours), 1),
-        "bare_read_mb_per_s": round(size / statistics.median(bare), 1),
-        "through_host_mb_per_s": round(size / statistics.median(hosted), 1),
-        "ratio_to_bare_read": round(statistics.median(bare) / statistics.median(ours), 2),
-        "ratio_through_host": round(statistics.median(bare) / statistics.median(hosted), 2),
-    }
-    return Figure("terminal_reader_and_spool", [seconds * 1000 for seconds in ours], facts)
-
-
-def _bare_loop(command: tuple[str, ...]) -> float:
-    pid, master = pty.fork()
-    if pid == 0:
-        os.execvp(command[0], command)  # noqa: S606  the floor is the bare thing
-    began = time.perf_counter()
-    try:
-        while os.read(master, 65_536):
-            pass
-    except OSError:
-        pass  # EIO is the end
-    seconds = time.perf_counter() - began
-    os.close(master)
-    os.waitpid(pid, 0)
-    return seconds
-
-
-async def _kept(command: tuple[str, ...], folder: Path) -> float:
-    kept = folder / uuid4().hex
-    kept.mkdir()
-    return await _drained(InProcessTerminals(kept), command, folder)
-
-
-async def _through_host(command: tuple[str, ...], folder: Path) -> float:
-    host = HostTerminals(folder / "host")
-    try:
-        await _drained(host, ("true",), folder)  # the host itself has started
-        return await _drained(host, command, folder)
-    finally:
-        await host.stop()
-
-
-async def _drained(host: InProcessTerminals | HostTerminals, command: tuple[str, ...], folder: Path) -> float:
-    began = time.perf_counter()
-    info = await host.create(_spec(command, folder))
-    async for _ in host.follow(info.session_id, FIRST_BYTE):
-        pass
-    await host.wait(info.session_id)
-    seconds = time.perf_counter() - began
-    await host.forget(info.session_id)
-    return seconds
 
 
 # Turns ---------------------------------------------------------------------------------------------------------------
@@ -163,7 +84,7 @@ async def _flood(
         async for _ in host.follow(session_id, FIRST_BYTE):
             pass
 
-    sessions = [(await host.create(_spec(FLOODING, folder))).session_id for _ in range(count)]
+    sessions = [(await host.create(spec(FLOODING, folder))).session_id for _ in range(count)]
     return [asyncio.create_task(follow(session_id)) for session_id in sessions], sessions
 
 
@@ -204,7 +125,7 @@ async def _spawning(folder: Path) -> Figure:
     folder.mkdir()
     host = HostTerminals(folder / "host")
     try:
-        await _drained(host, ("true",), folder)
+        await drained(host, ("true",), folder)
         small, small_fork = await _create_times(host, folder), _fork_times()
         ballast = bytearray(os.urandom(1_000_000)) * 450
         large, large_fork = await _create_times(host, folder), _fork_times()
@@ -226,7 +147,7 @@ async def _create_times(host: HostTerminals, folder: Path) -> list[float]:
     taken: list[float] = []
     for _ in range(SPAWNS):
         began = time.perf_counter()
-        info = await host.create(_spec(("true",), folder))
+        info = await host.create(spec(("true",), folder))
         taken.append((time.perf_counter() - began) * 1000)
         await host.wait(info.session_id)
         await host.forget(info.session_id)
@@ -255,7 +176,7 @@ async def _idle(folder: Path) -> Figure:
     started: list[float] = []
     try:
         began = time.perf_counter()
-        await _drained(host, ("true",), folder)
+        await drained(host, ("true",), folder)
         cold_start = (time.perf_counter() - began) * 1000
         link = await HostLink.open(own_place(folder / "host"))
         assert link is not None  # noqa: S101  it has just started
@@ -285,7 +206,7 @@ async def _idle(folder: Path) -> Figure:
 
 
 async def _shell(host: HostTerminals, folder: Path) -> SessionId:
-    return (await host.create(_spec(("bash", "--norc", "--noprofile", "-i"), folder))).session_id
+    return (await host.create(spec(("bash", "--norc", "--noprofile", "-i"), folder))).session_id
 
 
 async def _shown(host: HostTerminals, session_id: SessionId) -> None:
@@ -311,7 +232,7 @@ async def _warm(folder: Path) -> Figure:
     host = HostTerminals(folder / "host")
     warm, cold = list[float](), list[float]()
     try:
-        await _drained(host, ("true",), folder)
+        await drained(host, ("true",), folder)
         waiting = await _shell(host, folder)
         await _echoed(host, waiting, "up")
         for number in range(SPAWNS):
