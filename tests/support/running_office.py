@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
-from supabase import AsyncClient, acreate_client
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
 from tests.support.processes import command_lines, descendants_of
 
@@ -99,21 +101,26 @@ class RunningOffice:
             timeout=60,
         )
 
-    async def service(self) -> AsyncClient:
+    @asynccontextmanager
+    async def service(self) -> AsyncGenerator[AsyncClient]:
         """The official client with the service key, as the Supabase dashboard has it."""
-        return await acreate_client(self.status["supabase_url"], self.status["service_role_key"])
+        async with httpx.AsyncClient(timeout=30) as http:
+            options = AsyncClientOptions(httpx_client=http)
+            yield await acreate_client(self.status["supabase_url"], self.status["service_role_key"], options)
 
     async def rows(self, table: str, **equal: Any) -> list[dict[str, Any]]:
         """Rows of a table as the Supabase dashboard shows them, with the service key."""
-        query = (await self.service()).table(table).select("*")
-        for column, value in equal.items():
-            query = query.eq(column, value)
-        return cast("list[dict[str, Any]]", (await query.execute()).data)
+        async with self.service() as service:
+            query = service.table(table).select("*")
+            for column, value in equal.items():
+                query = query.eq(column, value)
+            return cast("list[dict[str, Any]]", (await query.execute()).data)
 
     async def insert(self, command_type: str, payload: dict[str, Any], **columns: Any) -> str:
         """Inserts a row by hand as `service_role`, and returns its id."""
         row = {"office_id": self.status["office_id"], "command_type": command_type, "payload": payload, **columns}
-        answer = await (await self.service()).table("agent_commands").insert(row).execute()
+        async with self.service() as service:
+            answer = await service.table("agent_commands").insert(row).execute()
         [inserted] = cast("list[dict[str, Any]]", answer.data)
         return str(inserted["id"])
 

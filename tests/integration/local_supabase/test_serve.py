@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from supabase import AsyncClientOptions, acreate_client
+from supabase import AsyncClient, AsyncClientOptions, acreate_client
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -67,13 +67,18 @@ async def stopped(process: asyncio.subprocess.Process, *, by: signal.Signals = s
     return process.returncode, written + complaints
 
 
+@asynccontextmanager
+async def service_client(url: str, service_role_key: str) -> AsyncGenerator[AsyncClient]:
+    async with httpx.AsyncClient() as http:
+        yield await acreate_client(url, service_role_key, AsyncClientOptions(httpx_client=http))
+
+
 async def test_a_folder_is_served_stopped_and_served_again_with_its_data(folder: Path, supabase: Path) -> None:
     async with started(folder, supabase) as process:
         url = (await said(process))["supabase_url"]
         secrets = keys.load(folder)
-        service: Any = await acreate_client(url, secrets.service_role_key, AsyncClientOptions())
-        await service.table("notes").insert({"id": 1, "body": "kept"}).execute()
-        await service.postgrest.aclose()
+        async with service_client(url, secrets.service_role_key) as service:
+            await service.table("notes").insert({"id": 1, "body": "kept"}).execute()
         code, output = await stopped(process)
     assert code == 0
     for secret in (secrets.jwt_secret, secrets.service_role_key, *secrets.database_passwords.values()):
@@ -81,9 +86,8 @@ async def test_a_folder_is_served_stopped_and_served_again_with_its_data(folder:
     async with started(folder, supabase, "--port", str(port_of(url))) as process:
         assert (await said(process)) == {"supabase_url": url}
         assert keys.load(folder).service_role_key == secrets.service_role_key
-        service = await acreate_client(url, secrets.service_role_key, AsyncClientOptions())
-        assert (await service.table("notes").select("body").execute()).data == [{"body": "kept"}]
-        await service.postgrest.aclose()
+        async with service_client(url, secrets.service_role_key) as service:
+            assert (await service.table("notes").select("body").execute()).data == [{"body": "kept"}]
         assert await stopped(process, by=signal.SIGINT) == (0, b"")
 
 

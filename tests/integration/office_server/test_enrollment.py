@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from supabase import AsyncClient
+from supabase import AsyncClient, AsyncClientOptions
 
 from tests.integration.office_server.conftest import Api, Project, running_server
 from tests.integration.office_server.test_access import assert_problem
@@ -39,16 +39,18 @@ async def test_a_code_lets_one_machine_in_with_a_user_of_its_own(admin: Api, ser
     assert (joined["office_id"], joined["supabase_url"]) == (admin.office, project.url)
     assert joined["publishable_key"] == project.publishable_key
 
-    client = AsyncClient(joined["supabase_url"], joined["publishable_key"])
-    signed_in = await client.auth.sign_in_with_password({"email": joined["email"], "password": joined["password"]})
-    assert signed_in.user is not None
-    assert signed_in.user.app_metadata["client_id"] == joined["client_id"]
-    terms = await client.rpc(
-        "register_client",
-        {"p_client": joined["client_id"], "p_capabilities": {}, "p_capacity": 3, "p_version": "1"},
-    ).execute()
-    assert terms.data["epoch"] == 1  # pyright: ignore[reportCallIssue, reportArgumentType, reportIndexIssue, reportOptionalSubscript] - JSON
-    await client.auth.sign_out()
+    async with httpx.AsyncClient() as http:
+        options = AsyncClientOptions(httpx_client=http)
+        client = AsyncClient(joined["supabase_url"], joined["publishable_key"], options)
+        signed_in = await client.auth.sign_in_with_password({"email": joined["email"], "password": joined["password"]})
+        assert signed_in.user is not None
+        assert signed_in.user.app_metadata["client_id"] == joined["client_id"]
+        terms: Any = await client.rpc(
+            "register_client",
+            {"p_client": joined["client_id"], "p_capabilities": {}, "p_capacity": 3, "p_version": "1"},
+        ).execute()
+        assert terms.data["epoch"] == 1
+        await client.auth.sign_out()
 
     [listed] = (await admin.get("/clients")).json()["clients"]
     assert (listed["id"], listed["name"], listed["online"]) == (joined["client_id"], "macbook-3", True)
