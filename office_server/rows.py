@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from shared.ids import Attempt, ByteOffset, ClientId, CommandId, OfficeId, PersonaId, SessionId
-from shared.states import CommandStatus, CommandType, MemberRole, SessionPool, SessionStatus
+from shared.states import CommandStatus, CommandType, ConnectionState, MemberRole, SessionPool, SessionStatus
 
 
 class Row(BaseModel):
@@ -70,6 +70,8 @@ class Client(Row):
         description="it said that it ends; null while it runs, or if it just vanished"
     )
     revoked_at: datetime | None
+    connection: ConnectionState | None
+    connection_since: datetime | None
 
 
 class Command(Row):

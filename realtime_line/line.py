@@ -120,12 +120,12 @@ class Line:
             return Trouble(Kind.UNAVAILABLE, f"{type(error).__name__}: {error}")
 
     async def _listen(self) -> NoReturn:
-        self._token_changed = False
         try:
             async with asyncio.timeout(self._pace.connect):
                 token = await self._token(self._last is Kind.TOKEN)
         except TimeoutError:
             raise Trouble(Kind.SILENT, "no token came") from None
+        self._token_changed = False
         async with open_socket(self._endpoint, token, self._news, self._pace.connect) as socket:
             self._move(LineState.JOINING)
             inserts = None if self._last is Kind.SECOND_PATH else self._inserts

@@ -7,9 +7,11 @@ from typing import Any
 
 import structlog
 
+from realtime_line.socket import Endpoint
 from remote_client.adapters import available_adapters
 from remote_client.claimer import Claimer
 from remote_client.commands import lease_clock
+from remote_client.connection import Connection
 from remote_client.credentials import Credentials, load
 from remote_client.executor import Executor
 from remote_client.handlers import Handlers
@@ -25,6 +27,7 @@ from remote_client.pool_keeper import PoolKeeper
 from remote_client.pool_memory import Memory
 from remote_client.pool_opening import Opening
 from remote_client.ptyhost.host_terminals import HostTerminals
+from remote_client.pulse import keep_pulse
 from remote_client.recordings.recorder import Recorder
 from remote_client.recordings.shelf import recordings_of
 from remote_client.recovery import Recovery
@@ -35,9 +38,10 @@ from remote_client.subscriber import Subscriber
 from remote_client.supabase_calls import SupabaseCalls
 from remote_client.turns import Turns
 from remote_client.uplink import Uplink
+from remote_client.watched_calls import WatchedCalls
 from shared.errors import Fenced, Forbidden, OfficeError, Unauthenticated, Unavailable
 from shared.folders import private_folder
-from shared.ids import OfficeId, SessionId
+from shared.ids import SessionId
 
 log = structlog.get_logger(__name__)
 
@@ -84,8 +88,9 @@ class _Client:
         self._policy = policy
         self._adapters = available_adapters(policy)
         self._journal = journal
-        self._link = OfficeLink(calls, credentials.client_id)
-        self._offices: list[OfficeId] = []
+        self._connection = Connection()
+        watched = WatchedCalls(calls, self._connection, settings.request_timeout_seconds)
+        self._link = OfficeLink(watched, credentials.client_id)
         self._terminals = HostTerminals(
             settings.state / "host",
             settings.terminal_keep_bytes,
@@ -125,12 +130,12 @@ class _Client:
             settings.poll_seconds,
             settings.claim_limit,
             settings.lease_seconds,
-            lambda: self._subscriber.state == "live",
+            lambda: self._connection.is_live,
             self._pool.holding_back,
         )
-        self._subscriber = Subscriber(
-            credentials.supabase_url, credentials.publishable_key, calls, lambda: self._offices, self._claimer
-        )
+        self._connection.listen_to_turns(self._claimer.wake)
+        realtime = Endpoint(f"{credentials.supabase_url.rstrip('/')}/realtime/v1", credentials.publishable_key)
+        self._subscriber = Subscriber(realtime, calls, self._link.echo_hint, self._claimer, self._connection)
 
     def _on_place_free(self) -> None:
         self._claimer.place_is_free()
@@ -139,7 +144,7 @@ class _Client:
         self._pool.bury(session, reason)
 
     def _on_terms(self, terms: tuple[OfficeTerms, ...]) -> None:
-        self._offices = [office.office_id for office in terms]
+        self._subscriber.set_offices(office.office_id for office in terms)
         self._pool.set_terms(terms)
 
     async def serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
@@ -172,6 +177,7 @@ class _Client:
                         self._leases.run(),
                         self._recorder.run(),
                         beat(self._link, self._settings.heartbeat_seconds, self._on_terms),
+                        keep_pulse(self._connection, self._link.report_connection),
                     )
                 ]
                 await self._recovery.run(*registered)
@@ -231,10 +237,10 @@ class _Client:
         if self._settings.realtime:
             try:
                 async with asyncio.timeout(LIVE_SECONDS):
-                    await self._subscriber.until_live()
+                    await self._connection.until_live()
             except TimeoutError:
                 log.warning("hints do not come yet; polling")
-        state = self._subscriber.state if self._settings.realtime else "polling"
+        state = str(self._connection.standing)
         log.info("ready", state=state)
         if on_ready is not None:
             on_ready(Ready(str(self._link.client_id), state))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from remote_client.commands import Command, Completion
 from shared.ids import Attempt, ByteOffset, ClientId, CommandId, Epoch, OfficeId, SessionId, TurnId
-from shared.states import SessionPool, SessionStatus
+from shared.states import ConnectionState, SessionPool, SessionStatus
 
 
 class Calls(Protocol):
@@ -208,6 +208,14 @@ class OfficeLink:
     async def heartbeat(self) -> tuple[OfficeTerms, ...]:
         answer = await self._own("heartbeat")
         return tuple(OfficeTerms.from_row(row) for row in answer["offices"])
+
+    async def report_connection(self, state: ConnectionState) -> None:
+        """Says that this client lives, and whether hints reach it."""
+        await self._own("report_connection", state=state.value)
+
+    async def echo_hint(self, topic: str) -> None:
+        """Has the database say something on a topic that this client listens to."""
+        await self._calls("echo_hint", {"p_topic": topic})
 
     async def sign_off(self) -> None:
         """This client ends: others take over what it kept warm, and nobody waits for it."""

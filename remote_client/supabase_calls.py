@@ -15,6 +15,7 @@ from supabase_auth import AsyncMemoryStorage
 from supabase_auth.errors import AuthError, AuthRetryableError
 from supabase_auth.types import AuthChangeEvent, Session
 
+from remote_client.commands import lease_clock
 from remote_client.credentials import Credentials
 from shared.errors import BY_SQLSTATE, BackendDown, OfficeError, Refused, Unauthenticated
 
@@ -33,6 +34,7 @@ class SupabaseCalls:
         self._http = http
         self._credentials = credentials
         self._session: Session | None = None
+        self._valid_until = 0.0
         self._listeners: list[Callable[[str], None]] = []
         self._rest = f"{credentials.supabase_url.rstrip('/')}/rest/v1/rpc/"
         self._headers = {"apikey": credentials.publishable_key, "Content-Type": "application/json"}
@@ -91,9 +93,11 @@ class SupabaseCalls:
             raise Unauthenticated("Supabase answered the sign-in without a session")
         return answer.session.access_token
 
-    async def access_token(self) -> str:
-        """The present access token; signs in when there is none."""
-        return self._session.access_token if self._session else await self.sign_in()
+    async def access_token(self, renew: bool = False) -> str:
+        """The present access token; signs in when there is none, when it has expired, and to `renew` it."""
+        if self._session is None or renew or lease_clock() >= self._valid_until:
+            return await self.sign_in()
+        return self._session.access_token
 
     def on_token(self, listener: Callable[[str], None]) -> None:
         """`listener` is called with every new access token."""
@@ -102,6 +106,8 @@ class SupabaseCalls:
     def _on_auth(self, _event: AuthChangeEvent, session: Session | None) -> None:
         self._session = session
         if session is not None:
+            # On a clock that nobody sets, and that goes on while the machine sleeps.
+            self._valid_until = lease_clock() + session.expires_in
             for listener in self._listeners:
                 listener(session.access_token)
 

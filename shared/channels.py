@@ -7,6 +7,8 @@ DONE_MARKER = "[SEMO:DONE]"
 
 COMMAND_EVENT = "command"
 SESSION_EVENT = "session"
+ECHO_EVENT = "echo"
+"""Carries nothing. Sent by the database when somebody who listens has heard nothing for a while."""
 
 
 def commands_topic(office: OfficeId) -> str:

@@ -56,6 +56,14 @@ class TurnOutcome(StrEnum):
     LOST = "lost"
 
 
+class ConnectionState(StrEnum):
+    """How a client is connected, as the client knows it and as the office shows it."""
+
+    LIVE = "live"
+    POLLING = "polling"
+    OFFLINE = "offline"
+
+
 class MemberRole(StrEnum):
     VIEWER = "viewer"
     OPERATOR = "operator"

@@ -11,6 +11,7 @@ from office_server.rows import Client
 from office_server.services import Services, ServicesDep
 from shared.errors import NotFound
 from shared.ids import ClientId
+from shared.states import ConnectionState
 
 router = APIRouter(prefix="/api/offices/{office_id}/clients", tags=["clients"])
 _ONLINE_WITHIN = timedelta(seconds=30)  # as semo.is_online has it
@@ -18,6 +19,10 @@ _ONLINE_WITHIN = timedelta(seconds=30)  # as semo.is_online has it
 
 class ClientState(Client):
     online: bool = Field(description="it was heard of within 30 s, has not signed off, and is not revoked")
+    connection: ConnectionState = Field(  # pyright: ignore[reportIncompatibleVariableOverride]  known here, also when not told
+        description="live: hints reach it at once, proven every few seconds; polling: it looks for commands by itself"
+    )
+    connection_since: datetime | None = Field(description="offline: when it was heard of last; null: never")
 
 
 class ClientList(BaseModel):
@@ -61,4 +66,8 @@ def _state(client: Client) -> ClientState:
     seen = client.last_seen_at
     gone = client.revoked_at is not None or client.signed_off_at is not None
     online = not gone and seen is not None and datetime.now(UTC) - seen < _ONLINE_WITHIN
-    return ClientState(**dict(client), online=online)
+    connection, since = client.connection or ConnectionState.POLLING, client.connection_since or client.registered_at
+    if not online:
+        connection, since = ConnectionState.OFFLINE, client.signed_off_at or seen
+    known = {"online": online, "connection": connection, "connection_since": since}
+    return ClientState.model_validate(client.model_dump() | known)

@@ -8,7 +8,8 @@ FOR_SIGNED_IN_CALLERS = {
     "cancel_command", "command_waiting_reason", "pool_state", "get_persona",
     "register_client", "heartbeat", "sign_off", "claim_commands", "renew_leases", "complete_command", "report_lost",
     "give_back_command", "open_session", "update_session", "acquire_session", "release_session",
-    "record_progress", "append_output", "record_events", "open_circuit", "close_circuit",
+    "record_progress", "append_output", "record_events", "open_circuit", "close_circuit", "echo_hint",
+    "report_connection",
 }  # fmt: skip
 FOR_THE_SERVICE_ALONE = {
     "check_enrollment", "redeem_enrollment", "revoke_client", "expire_commands", "rescue_commands", "prune_output",

@@ -8,7 +8,15 @@ import pytest
 
 from local_supabase.database import Database
 from local_supabase.migrate import migrate
-from shared.states import CommandStatus, CommandType, MemberRole, SessionPool, SessionStatus, TurnOutcome
+from shared.states import (
+    CommandStatus,
+    CommandType,
+    ConnectionState,
+    MemberRole,
+    SessionPool,
+    SessionStatus,
+    TurnOutcome,
+)
 from tests.integration.database.world import World
 from tests.support.embedded import SUPABASE, EmbeddedPostgres
 
@@ -45,6 +53,7 @@ async def test_the_seven_personas_are_there_for_every_office(world: World) -> No
         (SessionPool, "session_pool"),
         (TurnOutcome, "turn_outcome"),
         (MemberRole, "member_role"),
+        (ConnectionState, "connection_state"),
     ],
 )
 async def test_python_names_the_same_states_in_the_same_order(world: World, enum: type[StrEnum], sql_type: str) -> None:
@@ -58,6 +67,6 @@ async def test_every_sql_enum_has_its_python_twin(world: World) -> None:
     )
     in_python = {
         re.sub(r"(?<!^)(?=[A-Z])", "_", enum.__name__).lower()
-        for enum in (CommandType, CommandStatus, SessionStatus, SessionPool, TurnOutcome, MemberRole)
+        for enum in (CommandType, CommandStatus, SessionStatus, SessionPool, TurnOutcome, MemberRole, ConnectionState)
     }
     assert {name["typname"] for name in names} == in_python

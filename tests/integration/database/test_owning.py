@@ -31,6 +31,7 @@ CLIENTS_WRITES: dict[str, Write] = {
         "record_events", p_events=[{"office_id": str(command["office_id"]), "kind": "note"}]),
     "heartbeat": lambda client, _command, _session: client.call("heartbeat"),
     "sign off": lambda client, _command, _session: client.call("sign_off"),
+    "report the connection": lambda client, _command, _session: client.call("report_connection", p_state="live"),
     "open a circuit": lambda client, command, _: client.open_circuit(command["office_id"]),
     "close a circuit": lambda client, command, _: client.close_circuit(command["office_id"]),
     "claim": lambda client, _command, _session: client.claim(),
