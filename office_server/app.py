@@ -37,6 +37,7 @@ from office_server.routes import (
 )
 from office_server.services import Services
 from office_server.settings import OfficeSettings
+from realtime_line.socket import Endpoint
 
 _ROUTERS = (offices, personas, clients, enrollment, sessions, prompts, commands, pool, tokens, health)
 
@@ -84,7 +85,8 @@ def _lifespan(settings: OfficeSettings, metrics: Metrics) -> Callable[[FastAPI],
 
 
 def make_services(settings: OfficeSettings, backend: Backend, metrics: Metrics) -> Services:
-    hints = Hints(f"{str(settings.supabase_url).rstrip('/')}/realtime/v1", settings.service_role_key.get_secret_value())
+    realtime_url = f"{str(settings.supabase_url).rstrip('/')}/realtime/v1"
+    hints = Hints(Endpoint(realtime_url, settings.service_role_key.get_secret_value()), backend.upkeep.echo_hint)
     return Services(
         settings=settings,
         backend=backend,

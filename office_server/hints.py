@@ -1,136 +1,132 @@
 """Listens to Realtime for word that commands moved, and wakes those who wait for them. Carries no facts.
 
-One socket; on it one channel per office that somebody waits in, made when first needed. Whatever goes wrong with
-either, both are made anew; until then those who wait go on by polling.
+One line per office that somebody waits in, made when first needed and kept for a while. How a line is kept alive is
+its own business; until it lives, those who wait go on by polling.
 """
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-import structlog
-from realtime import AsyncRealtimeChannel, AsyncRealtimeClient, RealtimeChannelOptions, RealtimeSubscribeStates
-
+from realtime_line.line import Line, LineState, Pace
+from realtime_line.socket import Endpoint
 from shared.channels import COMMAND_EVENT, events_topic
 from shared.ids import CommandId, OfficeId
 
-_SHORTEST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 4.0
-_STEADY_SECONDS = 30.0
-_MOST_CHANNELS = 90  # Supabase allows 100 on a connection; waits in further offices go by polling
-_PRIVATE: RealtimeChannelOptions = {
-    "config": {
-        "broadcast": {"ack": False, "self": False},
-        "presence": {"key": "", "enabled": False},
-        "private": True,
-    }
-}
-_log = structlog.get_logger(__name__)
+_KEPT_SECONDS = 120.0
+_MOST_LINES = 50  # each is a connection, of which the smallest plan of Supabase has 200; other offices go by polling
+
+
+class _Waiting:
+    """Those who wait in one office. Called inside the reader of a socket: sets events and nothing else."""
+
+    def __init__(self) -> None:
+        self._events: dict[CommandId, set[asyncio.Event]] = {}
+        self.empty_since: float | None = None
+
+    def add(self, command: CommandId, wake: asyncio.Event) -> None:
+        self._events.setdefault(command, set()).add(wake)
+        self.empty_since = None
+
+    def remove(self, command: CommandId, wake: asyncio.Event, now: float) -> None:
+        self._events[command].discard(wake)
+        if not self._events[command]:
+            del self._events[command]
+        if not self._events:
+            self.empty_since = now
+
+    def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
+        if event == COMMAND_EVENT:
+            for wake in self._events.get(CommandId(UUID(payload["command_id"])), ()):
+                wake.set()
+
+    def on_insert(self, record: Mapping[str, Any]) -> None:
+        self.on_gap()
+
+    def on_gap(self) -> None:
+        for wakes in self._events.values():
+            for wake in wakes:
+                wake.set()
 
 
 class Hints:
-    """`run()` is the supervisor. Where it does not run, Realtime being off, nothing is heard and nothing breaks."""
+    """`run()` keeps the lines. Where it does not run, Realtime being off, nothing is heard and nothing breaks."""
 
-    def __init__(self, realtime_url: str, key: str) -> None:
-        self._url = realtime_url
-        self._key = key
-        self._listeners: dict[OfficeId, dict[CommandId, set[asyncio.Event]]] = {}
-        self._wanted: set[OfficeId] = set()
-        self._joined: dict[OfficeId, AsyncRealtimeChannel] = {}
+    def __init__(
+        self, endpoint: Endpoint, ask_for_echo: Callable[[str], Awaitable[None]], pace: Pace | None = None
+    ) -> None:
+        self._endpoint = endpoint
+        self._ask_for_echo = ask_for_echo
+        self._pace = pace
+        self._waiting: dict[OfficeId, _Waiting] = {}
+        self._lines: dict[OfficeId, tuple[Line, asyncio.Task[None]]] = {}
         self._changed = asyncio.Event()
-        self._broken = False
 
     @property
     def live(self) -> set[OfficeId]:
-        """The offices that are listened to now."""
-        return {office for office, channel in self._joined.items() if channel.is_joined and not self._broken}
+        """The offices that are heard now."""
+        return {office for office, (line, _) in self._lines.items() if line.state is LineState.LIVE}
+
+    @property
+    def standing(self) -> Literal["live", "polling", "idle"]:
+        """Whether all are heard that somebody waits in, or did a short while ago."""
+        if not self._waiting:
+            return "idle"
+        return "live" if self._waiting.keys() <= self.live else "polling"
 
     @contextmanager
     def listening(self, office: OfficeId, command: CommandId, wake: asyncio.Event) -> Generator[None]:
         """Sets `wake` whenever the command may have moved, for as long as the block lasts."""
-        events = self._listeners.setdefault(office, {}).setdefault(command, set())
-        events.add(wake)
-        if office not in self._wanted and len(self._wanted) < _MOST_CHANNELS:
-            self._wanted.add(office)
+        if office not in self._waiting:
+            self._waiting[office] = _Waiting()
             self._changed.set()
+        waiting = self._waiting[office]
+        waiting.add(command, wake)
         try:
             yield
         finally:
-            events.discard(wake)
-            if not events:
-                self._listeners[office].pop(command, None)
-            if not self._listeners[office]:
-                del self._listeners[office]
+            waiting.remove(command, wake, _now())
 
     async def run(self) -> None:
         """Keeps listening until cancelled."""
-        clock = asyncio.get_running_loop().time
-        pause = _SHORTEST_PAUSE_SECONDS
-        while True:
-            self._wanted.intersection_update(self._listeners)  # whom nobody waits for any more is not joined again
-            await self._until_somebody_waits()
-            started = clock()
-            try:
-                await self._listen()
-            except Exception as error:  # noqa: BLE001 - the library raises bare Exception; whatever it was, begin anew
-                _log.warning("realtime_unavailable", error=type(error).__name__)
-            pause = (
-                _SHORTEST_PAUSE_SECONDS
-                if clock() - started > _STEADY_SECONDS
-                else min(pause * 2, _LONGEST_PAUSE_SECONDS)
-            )
-            await asyncio.sleep(pause)
-
-    async def _until_somebody_waits(self) -> None:
-        while not self._wanted:
-            self._changed.clear()
-            await self._changed.wait()
-
-    async def _listen(self) -> None:
-        """One socket, from its start until something about it is no longer right."""
-        self._broken = False
-        client = AsyncRealtimeClient(self._url, token=self._key, auto_reconnect=False, max_retries=1)
-        try:
-            await client.connect()
-            while not self._broken:
+        async with asyncio.TaskGroup() as group:
+            while True:
                 self._changed.clear()
-                for office in self._wanted - self._joined.keys():
-                    await self._join(client, office)
-                if not self._broken:
-                    await self._changed.wait()
-        finally:
-            self._joined.clear()
-            await client.close()
+                await self._end_what_nobody_needs()
+                for office in list(self._waiting.keys() - self._lines.keys())[: _MOST_LINES - len(self._lines)]:
+                    line = self._line(office)
+                    self._lines[office] = line, group.create_task(line.run())
+                try:
+                    async with asyncio.timeout(_KEPT_SECONDS):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
 
-    async def _join(self, client: AsyncRealtimeClient, office: OfficeId) -> None:
-        def on_state(state: RealtimeSubscribeStates, _error: Exception | None) -> None:
-            if state is RealtimeSubscribeStates.SUBSCRIBED:
-                self._wake_all(office)
-            else:
-                self._broken = True
-                self._changed.set()
+    async def _end_what_nobody_needs(self) -> None:
+        for office, waiting in list(self._waiting.items()):
+            if waiting.empty_since is not None and _now() - waiting.empty_since > _KEPT_SECONDS:
+                del self._waiting[office]
+                if office in self._lines:
+                    _, running = self._lines.pop(office)
+                    running.cancel()
+                    await asyncio.wait([running])
 
-        def on_command(message: Any) -> None:
-            self._wake(office, message)
+    def _line(self, office: OfficeId) -> Line:
+        return Line(
+            self._endpoint, events_topic(office), self._key, self._ask_for_echo, self._waiting[office], _ignore,
+            pace=self._pace,
+        )  # fmt: skip
 
-        channel = client.channel(events_topic(office), _PRIVATE)
-        self._joined[office] = channel
-        channel.on_broadcast(COMMAND_EVENT, on_command)
-        await channel.subscribe(on_state)
+    async def _key(self, renew: bool) -> str:
+        """The service key: there is no other."""
+        return self._endpoint.key
 
-    # Called inside the library's read loop, where an exception would silence it for good: these only set events.
 
-    def _wake(self, office: OfficeId, message: Any) -> None:
-        try:
-            command = CommandId(UUID(str(message["payload"]["command_id"])))
-        except (KeyError, TypeError, ValueError):
-            return
-        for event in self._listeners.get(office, {}).get(command, ()):
-            event.set()
+def _ignore(_state: LineState) -> None:
+    """Whoever wants to know the state of a line looks at it."""
 
-    def _wake_all(self, office: OfficeId) -> None:
-        for events in self._listeners.get(office, {}).values():
-            for event in events:
-                event.set()
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -11,10 +11,9 @@ from uuid import UUID
 
 from realtime_line.line import Line, LineState, Pace
 from realtime_line.socket import Endpoint, Inserts
-from remote_client.claimer import Claimer
 from remote_client.connection import Connection
 from shared.channels import COMMAND_EVENT, commands_topic
-from shared.ids import CommandId, OfficeId
+from shared.ids import ClientId, CommandId, OfficeId
 
 
 class Tokens(Protocol):
@@ -23,10 +22,21 @@ class Tokens(Protocol):
     def on_token(self, listener: Callable[[str], None]) -> None: ...
 
 
+class Claims(Protocol):
+    """What is woken."""
+
+    @property
+    def client_id(self) -> ClientId: ...
+
+    def wake(self) -> None: ...
+
+    def hint(self, command_id: CommandId) -> None: ...
+
+
 class _Wake:
     """Wakes the claimer for what is heard. Called inside the reader of a socket."""
 
-    def __init__(self, claimer: Claimer) -> None:
+    def __init__(self, claimer: Claims) -> None:
         self._claimer = claimer
 
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
@@ -52,7 +62,7 @@ class Subscriber:
         endpoint: Endpoint,
         tokens: Tokens,
         ask_for_echo: Callable[[str], Awaitable[None]],
-        claimer: Claimer,
+        claimer: Claims,
         connection: Connection,
         pace: Pace | None = None,
     ) -> None:

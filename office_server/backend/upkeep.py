@@ -23,6 +23,10 @@ class Upkeep:
     async def prune_output(self) -> int:
         return int(await self._connection.call("prune_output"))
 
+    async def echo_hint(self, topic: str) -> None:
+        """Has the database say something on a topic, for those who listen to it."""
+        await self._connection.call("echo_hint", p_topic=topic)
+
     async def missing(self) -> list[str]:
         """What the migrations should have made and did not. Raises BackendDown when nobody answers."""
         missing = [f"table {table}" for table in _TABLES if not await self._has_table(table)]

@@ -21,7 +21,9 @@ class Alive(BaseModel):
 class Readiness(BaseModel):
     ready: bool
     missing: list[str] = Field(examples=[["Supabase does not answer (ConnectError)."]])
-    realtime: Literal["live", "idle", "off"] = Field(description="idle: nobody waits, or results come by polling alone")
+    realtime: Literal["live", "polling", "idle", "off"] = Field(
+        description="live: proven to flow for every office that somebody waits in; idle: nobody waits"
+    )
 
 
 @router.get("/healthz")
@@ -42,7 +44,7 @@ async def readyz(services: ServicesDep, response: Response) -> Readiness:
         missing = [BackendDown.title]
     if missing:
         response.status_code = 503
-    realtime = "off" if not services.settings.realtime else "live" if services.hints.live else "idle"
+    realtime = services.hints.standing if services.settings.realtime else "off"
     return Readiness(ready=not missing, missing=missing, realtime=realtime)
 
 

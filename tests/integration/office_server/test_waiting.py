@@ -10,6 +10,7 @@ from local_supabase.gateway import listen, running_gateway
 from office_server.backend import open_backend
 from office_server.hints import Hints
 from office_server.results import Results
+from realtime_line.socket import Endpoint
 from shared.ids import CommandId, OfficeId
 from tests.integration.office_server.conftest import Api, Project, TokenMaker, caller, running_server
 from tests.integration.office_server.machine import Machine
@@ -103,7 +104,9 @@ async def test_nothing_is_kept_of_a_caller_who_went_away(project: Project, offic
         office_id,
     )
     async with open_backend(project.url, key) as backend:
-        results = Results(backend, Hints(f"{project.url}/realtime/v1", key), poll_seconds=0.05)
+        results = Results(
+            backend, Hints(Endpoint(f"{project.url}/realtime/v1", key), backend.upkeep.echo_hint), poll_seconds=0.05
+        )
         waits = [
             asyncio.create_task(results.wait(OfficeId(command), CommandId(command), 30)),  # no such office
             asyncio.create_task(results.wait(_office(office_id), CommandId(command), 30)),
@@ -124,7 +127,9 @@ async def test_a_server_that_stops_lets_nobody_wait(project: Project, office_id:
         office_id,
     )
     async with open_backend(project.url, key) as backend:
-        results = Results(backend, Hints(f"{project.url}/realtime/v1", key), poll_seconds=NEVER)
+        results = Results(
+            backend, Hints(Endpoint(f"{project.url}/realtime/v1", key), backend.upkeep.echo_hint), poll_seconds=NEVER
+        )
         wait = asyncio.create_task(results.wait(_office(office_id), CommandId(command), 30))
         await asyncio.wait([wait], timeout=0.2)
         assert results.waiting == 1
