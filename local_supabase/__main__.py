@@ -10,10 +10,9 @@ import json
 import sys
 from pathlib import Path
 
-import structlog
-
 from local_supabase.errors import EmbeddedError
 from local_supabase.serve import serve, stop_on_signals
+from shared import logs
 
 _MIGRATIONS = Path(__file__).parents[1] / "supabase"
 
@@ -36,7 +35,7 @@ def main() -> int:
 
 def _log_to_stderr() -> None:
     """Standard output is for the one line that the parent reads."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    logs.configure(sys.stderr)
 
 
 async def _serve(arguments: argparse.Namespace) -> None:

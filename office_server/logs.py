@@ -3,24 +3,12 @@
 import logging
 import sys
 
-import structlog
-
 from office_server.settings import OfficeSettings
+from shared import logs
 
 
 def configure(settings: OfficeSettings) -> None:
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    show = structlog.processors.JSONRenderer() if settings.log_format == "json" else structlog.dev.ConsoleRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            show,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.configure(sys.stderr, settings.log_format, level)
     # Below this, libraries would show addresses that hold the service key.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

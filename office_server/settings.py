@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.logs import LogFormat
+
 
 class OfficeSettings(BaseSettings):
     """Times are in seconds, sizes in bytes."""
@@ -41,4 +43,5 @@ class OfficeSettings(BaseSettings):
     """How long requests may still take once the server was asked to stop."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "text"] = "json"
+    log_format: LogFormat = "auto"
+    """auto: text at a terminal, JSON elsewhere."""

@@ -16,6 +16,7 @@ import structlog
 
 from remote_client.client import Ready, run
 from remote_client.settings import ClientSettings
+from shared import logs
 from shared.errors import Conflict, Forbidden, ForeignFolder, InvalidPayload, NotFound, OfficeError, Unauthenticated
 
 log = structlog.get_logger("remote_client")
@@ -34,7 +35,7 @@ def _say(line: dict[str, object]) -> None:
     sys.stdout.flush()
 
 
-async def _serve(ready_line: bool) -> None:
+async def _serve(settings: ClientSettings, ready_line: bool) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -43,7 +44,7 @@ async def _serve(ready_line: bool) -> None:
         if ready_line:
             _say(asdict(ready))
 
-    await run(ClientSettings(), stop, on_ready)
+    await run(settings, stop, on_ready)
 
 
 def main() -> int:
@@ -51,18 +52,10 @@ def main() -> int:
     parser.add_argument("--ready-line", action="store_true", help="print one line of JSON when work can come")
     ready_line: bool = parser.parse_args().ready_line
     logging.basicConfig(level=logging.CRITICAL)
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-    )
+    settings = ClientSettings()
+    logs.configure(sys.stderr, settings.log_format)
     try:
-        asyncio.run(_serve(ready_line))
+        asyncio.run(_serve(settings, ready_line))
     except OfficeError as error:
         log.error("stopped", code=error.code, error=error.detail, advice=error.advice)
         if ready_line:

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.logs import LogFormat
+
 
 class ClientSettings(BaseSettings):
     """Where the client keeps its things and how often it does what. Times are in seconds."""
@@ -42,6 +44,7 @@ class ClientSettings(BaseSettings):
         default=300, ge=30, description="how long the office waits for running prompts of a client that was stopped so"
     )
     stop_seconds: float = Field(default=10.0, gt=0, description="how long a graceful stop may take")
+    log_format: LogFormat = Field(default="auto", description="auto: text at a terminal, JSON elsewhere")
 
     @property
     def state(self) -> Path:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from semo import console
-from semo.cli.options import PolicyFile, State, client_settings
+from semo.cli.options import JsonLog, PolicyFile, State, client_settings
 from semo.cli.running import errors_in_words, run_to_end
 
 group = typer.Typer(
@@ -40,13 +40,16 @@ def join(
 
 
 @group.command()
-def start(state: State = None, policy: PolicyFile = None) -> None:
-    """Run the client in the foreground until Ctrl-C."""
+def start(state: State = None, policy: PolicyFile = None, as_json: JsonLog = False) -> None:
+    """Run the client in the foreground until Ctrl-C, and show its log."""
     from semo.join import require_fit
 
     settings = client_settings(state, policy)
     with errors_in_words():
         require_fit(settings.state, settings.policy)
-    console.step("this machine lends its terminals until Ctrl-C; here is the client's log")
+    if not as_json:
+        console.step("this machine lends its terminals until Ctrl-C; here is the client's log")
     os.environ |= {"SEMO_CLIENT_STATE_DIR": str(settings.state), "SEMO_CLIENT_POLICY_FILE": str(settings.policy)}
+    if as_json:
+        os.environ["SEMO_CLIENT_LOG_FORMAT"] = "json"
     os.execv(sys.executable, [sys.executable, "-m", "remote_client"])  # noqa: S606 - becomes the client

@@ -24,6 +24,8 @@ PolicyFile = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON on stdout, for scripts.")]
 
+JsonLog = Annotated[bool, typer.Option("--json", help="Log JSON lines at a terminal, too; elsewhere they are JSON.")]
+
 
 def data_folder(data: Path | None) -> DataFolder:
     return DataFolder(data.absolute()) if data else DataFolder.default()

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from semo import console
+from semo.cli.options import JsonLog
 from semo.cli.running import run_to_end
 
 group = typer.Typer(
@@ -15,8 +16,10 @@ group = typer.Typer(
 
 
 @group.command()
-def start() -> None:
+def start(as_json: JsonLog = False) -> None:
     """Run an office server in the foreground until Ctrl-C; .env.example lists its settings."""
+    if as_json:
+        os.environ["SEMO_OFFICE_LOG_FORMAT"] = "json"
     os.execv(sys.executable, [sys.executable, "-m", "office_server"])  # noqa: S606 - becomes the server
 
 
