@@ -159,6 +159,7 @@ class _Client:
                 await self._pool.close("client_stopped")
                 await self._terminals.stop()
             else:
+                await self._pool.leave()
                 await self._terminals.detach()
             await self._recorder.finish(RECORDER_STOP_SECONDS)
 
@@ -258,6 +259,8 @@ class _Client:
             log.warning("some results wait in the journal for the next start")
         if self._settings.sessions_at_stop == "end":
             await self._pool.close("client_stopped")
+        else:
+            await self._pool.leave()
         try:
             async with asyncio.timeout(UPLINK_STOP_SECONDS):
                 await self._uplink.flush()

@@ -266,13 +266,23 @@ class Pool:
     def tell(self, office_id: OfficeId, kind: str, detail: dict[str, Any], session: SessionId | None = None) -> None:
         self._uplink.event(Happening(office_id, kind, detail, datetime.now(UTC), session))
 
+    async def leave(self) -> None:
+        """Lets go of every session; all of them go on, for a later process of this client to take up."""
+        await self._finish_background()
+        for session in self.sessions:
+            await self._maker.leave(session)
+        self._sessions.clear()
+
     async def close(self, reason: str) -> None:
         """Ends every session."""
+        await self._finish_background()
+        ending = [self.end(session, reason) for session in self.sessions]
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    async def _finish_background(self) -> None:
         self._closing.set()
         if self._background:
             await asyncio.wait(self._background)
-        ending = [self.end(session, reason) for session in self.sessions]
-        await asyncio.gather(*ending, return_exceptions=True)
 
 
 def _worth(session: Session, request: SessionRequest) -> tuple[bool, bool, bool, float]:

@@ -152,6 +152,13 @@ class SessionMaker:
         detail = {"branch": session.worktree.branch, "references": kept}
         self._uplink.event(Happening(session.office_id, "stashes_kept", detail, datetime.now(UTC), session.session_id))
 
+    async def leave(self, session: Session) -> None:
+        """Lets go of its terminal and its worktree, and leaves both as they are."""
+        if session.follower is not None:
+            session.follower.cancel()
+            await asyncio.wait({session.follower})
+        await session.worktrees.give_back(session.worktree)
+
     async def end(self, session: Session, reason: str) -> None:
         """Ends every process of it. Its output, its branch and its worktree stay."""
         await self._stop_terminal(session)

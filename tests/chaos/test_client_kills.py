@@ -6,7 +6,6 @@ Short in every run, whole with `-m proof`. The seed is printed; SEMO_CHAOS_SEED 
 import asyncio
 import os
 import random
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
+from tests.chaos.evidence import left_behind, lines_shown
 from tests.integration.remote_client.conftest import project, repository
 from tests.integration.remote_client.office import Office
 from tests.support.embedded import embedded_postgres
@@ -71,7 +71,7 @@ async def test_turns_do_not_notice_that_their_client_is_killed(
         for wish in wishes:
             await came_to_its_end(office, wish)
         assert sorted(ledger.read_text().split()) == sorted(f"ran-{wish.number}" for wish in wishes), "typed once, each"
-        await no_byte_is_missing_or_doubled(office, wishes)
+        assert await lines_shown(office) == {wish.number: list(range(1, LINES + 1)) for wish in wishes}
     finally:
         await machine.stop()
     assert left_behind(tmp_path) == []
@@ -107,31 +107,3 @@ async def came_to_its_end(office: Office, wish: Wish) -> None:
     assert answer.result["marker"] is (wish.outcome == "done"), answer
     rows = await office.sql("select attempt from agent_command_results where command_id = %s", wish.command)
     assert [row["attempt"] for row in rows] == [answer.row["attempt"]], "one result, of the attempt that was typed"
-
-
-async def no_byte_is_missing_or_doubled(office: Office, wishes: list[Wish]) -> None:
-    shown: dict[int, list[int]] = {}
-    for session in await office.sql("select id from agent_sessions where office_id = %s", office.office_id):
-        chunks = await office.sql(
-            "select start_offset, end_offset from session_output where session_id = %s order by 1", session["id"]
-        )
-        ends = [0, *(chunk["end_offset"] for chunk in chunks)]
-        assert [chunk["start_offset"] for chunk in chunks] == ends[:-1]
-        for number, line in re.findall(r"line-(\d+)-(\d+)", await office.output_of(session["id"])):
-            shown.setdefault(int(number), []).append(int(line))
-    assert shown == {wish.number: list(range(1, LINES + 1)) for wish in wishes}
-
-
-def left_behind(folder: Path) -> list[str]:
-    """Command lines of processes that work in the folder, or serve it."""
-    found: list[str] = []
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            where, command = (process / "cwd").readlink(), (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if where.is_relative_to(folder) or str(folder).encode() in command:
-            found.append(command.replace(b"\0", b" ").decode(errors="replace"))
-    return found

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from remote_client.client import Ready, run
 from remote_client.credentials import Credentials, JoinedOffice, save
+from remote_client.ptyhost.host_terminals import HostTerminals
 from remote_client.settings import ClientSettings
 from shared.ids import ClientId, OfficeId
 from tests.integration.ptyhost.terminals import host_pid
@@ -267,6 +268,10 @@ class Machine:
     async def kill_host(self) -> None:
         """kill -9 of the process that keeps the terminals."""
         os.kill(await host_pid(self.settings().state / "host"), signal.SIGKILL)
+
+    async def end_terminals(self) -> None:
+        """Ends the terminals that a client left running, and what keeps them."""
+        await HostTerminals(self.settings().state / "host").stop()
 
     async def stop(self) -> None:
         if self._task is not None:

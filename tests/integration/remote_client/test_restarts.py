@@ -141,6 +141,32 @@ async def test_idle_sessions_are_kept_and_not_made_anew(office: Office, killable
     assert await office.sql("select id from agent_sessions where ended_at is null order by 1") == before
 
 
+async def test_a_client_that_stops_leaves_its_sessions_to_the_next_one(
+    office: Office, repository: Path, tmp_path: Path
+) -> None:
+    machine = await office.enrol("upgraded", tmp_path / "upgraded", repository)
+    await machine.start(sessions_at_stop="keep")
+    try:
+        busy, idle = await office.session("BE"), await office.session("QA")
+        await office.do("send_prompt", {"text": f"MINE=kept\n{DONE}"}, session_id=idle)
+        script, began, go = slow(tmp_path)
+        asked = await office.ask("send_prompt", {"text": script}, session_id=busy)
+        await written(began)
+
+        await machine.stop()
+        await machine.start(sessions_at_stop="keep")
+        go.touch()
+
+        command = await office.until(asked)
+        assert (command.status, command.row["attempt"]) == ("completed", 1)
+        turn = await office.do("send_prompt", {"text": f"echo it is $MINE\n{DONE}"}, session_id=idle)
+        assert turn.status == "completed"
+        assert "it is kept" in await all_output(office, idle)
+    finally:
+        await machine.stop()
+        await machine.end_terminals()
+
+
 async def test_what_the_office_ended_meanwhile_is_ended_here(office: Office, killable: Machine, tmp_path: Path) -> None:
     session_id = await office.session()
     await office.do("send_prompt", {"text": f"echo $$ > {tmp_path}/pid\n{DONE}"}, session_id=session_id)
