@@ -19,6 +19,8 @@ FILE = Path(".claude/CLAUDE.md")
 _FRESH = FILE.with_name("CLAUDE.md.semo-new")
 _PATTERN = f"/{FILE}"
 _ATTRIBUTES = f"{_PATTERN} filter={NAME}"
+_AIDER_CACHE = "/.aider.tags.cache.*/"
+"""aider keeps its map of the code in the worktree, and cannot be told to keep it elsewhere."""
 _EXCLUDES = "semo-exclude"
 _SETTINGS = "semo-settings"
 
@@ -200,5 +202,5 @@ def _write_excludes(here: Git, own: Path) -> None:
     said = here.find("config", "--type=path", "--get-all", "core.excludesFile") or ""
     theirs = [Path("~/.config/git/ignore").expanduser()]
     theirs += [Path(line) for line in said.splitlines() if Path(line) != ours]
-    lines = f"{_text_of(theirs[-1]).rstrip()}\n{_PATTERN}\n/{_FRESH}\n".lstrip()
+    lines = f"{_text_of(theirs[-1]).rstrip()}\n{_PATTERN}\n/{_FRESH}\n{_AIDER_CACHE}\n".lstrip()
     ours.write_text(lines, errors="surrogateescape")

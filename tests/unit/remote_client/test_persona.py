@@ -60,6 +60,14 @@ async def test_an_untracked_persona_shows_in_no_status_and_no_commit(worktree: P
     assert commit_all(worktree) == "work.txt\n"
 
 
+async def test_what_aider_keeps_in_a_worktree_is_no_work_of_it(worktree: Path) -> None:
+    await persona.inject(worktree, "You are BE.")
+    (worktree / ".aider.tags.cache.v4").mkdir()
+    (worktree / ".aider.tags.cache.v4" / "cache.db").write_text("a map")
+
+    assert git(worktree, "status", "--porcelain") == ""
+
+
 @pytest.mark.parametrize(
     "text", ["mine\n", "mine, without a last newline", "", "mine\r\nof windows\r\n", "\n\nmine\n\n", "no \xff utf"]
 )
