@@ -8,7 +8,7 @@ import psutil
 
 from remote_client.policy import Policy
 
-EXPECTED_MB = {"shell": 5, "claude": 250, "codex": 210, "gemini": 310, "opencode": 860}
+EXPECTED_MB = {"shell": 5, "claude": 250, "codex": 210, "gemini": 310, "opencode": 860, "aider": 260}
 """What an agent takes some seconds after its start, by its kind."""
 UNKNOWN_MB = 250
 MEGABYTE = 1024 * 1024

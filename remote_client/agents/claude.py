@@ -52,16 +52,13 @@ class ClaudeAdapter:
             command += ["--resume", wish.resume]
         environment = named_environment(self._rule) | {"TERM": "xterm-256color", "DISABLE_AUTOUPDATER": "1"}
         memory = {
-            "folder": str(wish.folder),
             "fresh": "" if wish.resume else "yes",
             "trusted": "yes" if self._rule.trust_worktrees else "",
         }
         return Launch(command, environment, memory)
 
     def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver:
-        return ClaudeDriver(
-            session_id, terminals, memory["folder"], fresh=bool(memory["fresh"]), trusted=bool(memory["trusted"])
-        )
+        return ClaudeDriver(session_id, terminals, fresh=bool(memory["fresh"]), trusted=bool(memory["trusted"]))
 
 
 def _settings() -> dict[str, Any]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from remote_client.agents.pasting import ENTER
 
 DOWN = b"\x1b[B"
-SHOWN_LINES = 3
 UP = b"\x1b[A"
 _CURSOR = "❯"
 _TRUSTED = re.compile(r"yes,? (?:i trust|proceed)", re.IGNORECASE)
@@ -65,9 +64,3 @@ def step_to_trust(screen: Sequence[str]) -> bytes | None:
     if chosen == wanted:
         return ENTER
     return DOWN if wanted > chosen else UP
-
-
-def last_shown(screen: Sequence[str]) -> str:
-    """The last lines with words on them, in one."""
-    lines = [line.strip() for line in screen if line.strip(" ─╌▔")]
-    return " / ".join(lines[-SHOWN_LINES:]) or "its screen is empty"

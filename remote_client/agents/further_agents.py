@@ -1,25 +1,14 @@
 """The agents besides Claude Code and the shell, one entry each. docs/agents.md says what can be relied on."""
 
-from remote_client.agents.adapter import Abilities, Wish
+from remote_client.agents.adapter import Abilities
+from remote_client.agents.aider_history import AiderHistory
+from remote_client.agents.aider_signals import HISTORY, aider_signals
 from remote_client.agents.codex_signals import codex_signals
 from remote_client.agents.gemini_signals import as_claude_says, gemini_signals
 from remote_client.agents.opencode_signals import PERMISSIONS, opencode_signals
 from remote_client.agents.pasting import CLEAR_LINE, CLEAR_TO_END, CTRL_C, ESCAPE
 from remote_client.agents.screen_agent import CLEAR_INPUT, Addition, ScreenAgent
-from remote_client.agents.screen_driver import Manner
-from remote_client.policy import AgentRule
-
-
-def aider_persona(wish: Wish, _rule: AgentRule) -> Addition:
-    arguments = [
-        f"--chat-history-file={wish.state / 'aider-chat.md'}",
-        f"--input-history-file={wish.state / 'aider-input'}",
-    ]
-    persona = wish.folder / ".claude" / "CLAUDE.md"
-    if persona.exists():
-        arguments.append(f"--read={persona}")
-    return Addition(arguments)
-
+from remote_client.agents.screen_manner import Manner
 
 CODEX = ScreenAgent(
     name="codex",
@@ -74,24 +63,20 @@ OPENCODE = ScreenAgent(
 AIDER = ScreenAgent(
     name="aider",
     command=("aider",),
-    # Commits are the agent's own work, but its questions about versions and files of its own are nobody's.
-    arguments=(
-        "--no-check-update",
-        "--no-show-release-notes",
-        "--no-gitignore",
-        "--no-analytics",
-        "--no-pretty",
-        "--no-show-model-warnings",
-    ),
+    # Its questions about versions and files of its own are nobody's. It asks where its cursor is, and warns when nobody
+    # answers that.
+    arguments=("--no-check-update", "--no-show-release-notes", "--no-show-model-warnings", "--no-analytics",
+               "--no-gitignore", "--no-pretty"),
     environment={"PROMPT_TOOLKIT_NO_CPR": "1"},
     modes={
         "default": Addition(),
         "plan": Addition(("--chat-mode=ask",)),
         "bypassPermissions": Addition(("--yes-always",)),
     },
-    manner=Manner("aider", interrupt=(CTRL_C,), clear=(CLEAR_LINE,)),
+    manner=Manner("aider", interrupt=(CTRL_C,), clear=((CLEAR_LINE + CLEAR_TO_END) * 40,),
+                  history=lambda state: AiderHistory(state / HISTORY)),
     abilities=Abilities(frozenset({"model"})),
-    signals=aider_persona,
-)
+    signals=aider_signals,
+)  # fmt: skip
 
 FURTHER_AGENTS = {kind.name: kind for kind in (CODEX, GEMINI, OPENCODE, AIDER)}

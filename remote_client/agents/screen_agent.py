@@ -6,11 +6,13 @@ configuration of an agent.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from remote_client.agents.adapter import Abilities, AgentDriver, Launch, Wish
 from remote_client.agents.pasting import CLEAR_LINE, ESCAPE
 from remote_client.agents.program import allowed_model, mcp_file, named_environment, version_of
-from remote_client.agents.screen_driver import Manner, ScreenDriver
+from remote_client.agents.screen_driver import ScreenDriver
+from remote_client.agents.screen_manner import Manner
 from remote_client.policy import AgentRule
 from remote_client.terminals import Terminals
 from shared.errors import InvalidPayload
@@ -92,7 +94,7 @@ class ScreenAdapter:
         }  # fmt: skip
         if wish.mcp is not None and kind.mcp_variable is not None:
             environment[kind.mcp_variable] = mcp_file(self._agent, rule, wish.mcp)
-        return Launch(command, environment, {})
+        return Launch(command, environment, {"state": str(wish.state)})
 
     def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver:
-        return ScreenDriver(session_id, terminals, self._kind.manner)
+        return ScreenDriver(session_id, terminals, self._kind.manner, Path(memory["state"]))

@@ -3,7 +3,7 @@
 import asyncio
 
 from remote_client.agents.adapter import Evidence
-from remote_client.agents.claude_turn import ClaudeTurn
+from remote_client.agents.agent_turn import AgentTurn
 from remote_client.monitor.findings import Finding, FindingKind
 from shared.states import TurnOutcome
 
@@ -19,7 +19,7 @@ class Doubt:
         self._stands = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def weigh(self, finding: Finding, turn: ClaudeTurn, *, waits: bool) -> None:
+    def weigh(self, finding: Finding, turn: AgentTurn, *, waits: bool) -> None:
         """Tells the turn what is certain and new. `waits`: a permission request of it waits for an answer."""
         kind = finding.kind
         if kind in (FindingKind.TURN_STARTED, FindingKind.TURN_ENDED):
@@ -58,7 +58,7 @@ def _tells_end(evidence: Evidence) -> bool:
     )
 
 
-def _believe(finding: Finding, turn: ClaudeTurn) -> None:
+def _believe(finding: Finding, turn: AgentTurn) -> None:
     """Nothing has come meanwhile that says otherwise. Without its prompt it was not about this turn at all."""
     if turn.confirmed.is_set():
         turn.take(finding)

@@ -1,6 +1,8 @@
-"""Behaves like aider in its terminal: a prompt of lines, pastes in brackets, an answer in lines, Ctrl-C stops it.
+"""Behaves like aider 0.86 in its terminal: a prompt that is painted again at Enter, pastes in brackets, an answer in
+lines, Ctrl-C stops it; and it writes its history down.
 
-A prompt chooses the answer: "SAYS" says the marker, "ASKS" asks and waits, "SLOW" goes on until it is stopped.
+A prompt chooses the answer: "SAYS" says the marker, "ASKS" asks and waits, "SLOW" goes on until it is stopped, "FAILS"
+tells an error of its API, "FORGETS" says the marker and writes nothing down.
 """
 
 import os
@@ -10,9 +12,21 @@ import sys
 import termios
 import time
 import tty
+from pathlib import Path
 from types import FrameType
 
 MARKER = "[SEMO:DONE]"
+HISTORY = next(Path(one.partition("=")[2]) for one in sys.argv if one.startswith("--chat-history-file="))
+
+
+def show(text: str) -> None:
+    sys.stdout.write(text.replace("\n", "\r\n"))
+    sys.stdout.flush()
+
+
+def write_down(text: str) -> None:
+    with HISTORY.open("a") as file:
+        file.write(text)
 
 
 def read_prompt() -> str:
@@ -23,13 +37,10 @@ def read_prompt() -> str:
         pasted = re.sub(
             rb"\x1b\[200~(.*?)\x1b\[201~", lambda found: found[1].replace(b"\r", b"\n"), typed, flags=re.DOTALL
         )
-        if pasted.endswith(b"\r"):
-            return pasted[:-1].decode().lstrip("\x15")
-
-
-def show(text: str) -> None:
-    sys.stdout.write(text.replace("\n", "\r\n"))
-    sys.stdout.flush()
+        text = re.sub(rb".*[\x15\x0b]", b"", pasted, flags=re.DOTALL).decode()
+        show(f"\r\x1b[J> {text.rstrip()}")
+        if text.endswith("\r"):
+            return text.rstrip("\r")
 
 
 def interrupted(_number: int, _frame: FrameType | None) -> None:
@@ -37,17 +48,25 @@ def interrupted(_number: int, _frame: FrameType | None) -> None:
 
 
 def answer(prompt: str) -> None:
-    if "SAYS" in prompt:
+    if "FAILS" in prompt:
+        show("\nlitellm.BadRequestError: made up\n")
+        write_down("> litellm.BadRequestError: made up  \n")
+    elif "SAYS" in prompt:
         show(f"\nI made it.\n{MARKER}\n")
+        write_down(f"\nI made it.\n{MARKER}\n\n> Tokens: 634 sent, 9 received.  \n")
+    elif "FORGETS" in prompt:
+        show(f"\n{MARKER}\n{MARKER}\n")
     elif "ASKS" in prompt:
-        show("\nAdd file to the chat? (Y)es/(N)o [Yes]: ")
+        write_down(f"\n{MARKER}\n\n")
+        show(f"\n{MARKER}\nAdd file to the chat? (Y)es/(N)o [Yes]: ")
         os.read(0, 1)
-        show(f"y\n{MARKER}\n")
+        show("y\n")
     elif "SLOW" in prompt:
         show("\nThinking\n")
         time.sleep(60)
     else:
         show("\nThat is all I know.\n")
+        write_down("\nThat is all I know.\n\n")
 
 
 def main() -> None:
@@ -61,7 +80,7 @@ def main() -> None:
         show("\n> ")
         try:
             prompt = read_prompt()
-            show(prompt + "\n")
+            write_down("\n" + "".join(f"#### {line}  \n" for line in prompt.splitlines()))
             answer(prompt)
         except KeyboardInterrupt:
             show("\n^C again to exit\n")

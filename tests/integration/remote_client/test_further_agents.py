@@ -58,11 +58,27 @@ async def test_aider_is_done_when_it_says_the_marker_and_waits_when_it_says_noth
     assert aider.confirmed == 0  # nothing of it says that a prompt arrived
 
 
+async def test_a_marker_that_aider_paints_and_does_not_write_down_is_not_said(aider: AgentTerminal):
+    ended = await aider.prompt(f"FORGETS {DONE}")
+    assert (ended.outcome, ended.marker) == (TurnOutcome.WAITING_INPUT, False)
+
+
+async def test_an_error_of_the_api_ends_a_turn_of_aider(aider: AgentTerminal):
+    ended = await aider.prompt("FAILS")
+    assert (ended.outcome, ended.marker) == (TurnOutcome.ERROR, False)
+
+
 async def test_aider_is_interrupted_and_takes_the_next_prompt(aider: AgentTerminal):
     turn = aider.begin("SLOW please")
     await aider.until_shown("Thinking")
     await aider.driver.interrupt("cancel")
     assert (await turn).outcome is TurnOutcome.INTERRUPTED
+    assert (await aider.prompt("SAYS it")).marker
+
+
+async def test_what_a_person_left_in_aiders_input_is_not_part_of_the_next_prompt(aider: AgentTerminal):
+    await aider.press(b"FAILS and more")
+    await aider.until_shown("FAILS and more")
     assert (await aider.prompt("SAYS it")).marker
 
 

@@ -1,6 +1,7 @@
-"""One turn of Claude Code: what its driver knows of it beside the monitor, and the verdict that comes of both."""
+"""One turn of an agent: what its driver knows of it beside the monitor, and the verdict that comes of both."""
 
 import asyncio
+import contextlib
 from typing import Any, cast
 
 from remote_client.agents.adapter import Evidence, Typing
@@ -20,7 +21,7 @@ _STATUS = {
 }
 
 
-class ClaudeTurn:
+class AgentTurn:
     """`ended` holds the finding that ended it; `confirmed` is set when the agent has taken the prompt."""
 
     def __init__(self, start: ByteOffset, typing: Typing) -> None:
@@ -49,6 +50,13 @@ class ClaudeTurn:
         if not self.confirmed.is_set():
             self.confirmed.set()
             self._typing.confirmed()
+
+    async def confirmed_within(self, seconds: float) -> bool:
+        """Whether the agent has taken the prompt, or the turn is over, after at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.confirmed.wait()
+        return self.confirmed.is_set() or self.ended.done()
 
     def lost(self, at: ByteOffset, now: float, evidence: Evidence) -> None:
         """Nothing shows that the prompt was taken."""
