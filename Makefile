@@ -22,6 +22,7 @@ check: .venv
 	@.venv/bin/lint-imports
 
 bench: .venv
+	@scripts/test-tools
 	@.venv/bin/python -m benchmarks
 
 .venv:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 
+from benchmarks.claude import claude
 from benchmarks.dispatch import dispatch
 from benchmarks.figures import Figure
 from benchmarks.monitor import monitor
@@ -11,7 +12,7 @@ from benchmarks.pools import pools
 from benchmarks.reader import reader
 from benchmarks.terminals import terminals
 
-BENCHMARKS = {one.__name__: one for one in (reader, monitor, terminals, pools, dispatch)}
+BENCHMARKS = {one.__name__: one for one in (reader, monitor, terminals, pools, claude, dispatch)}
 
 
 async def main(names: list[str]) -> None:
