@@ -88,6 +88,7 @@ async def test_a_long_day_at_the_office_loses_nothing_and_grows_nothing(
 ) -> None:
     seed = int(os.environ.get("SEMO_CHAOS_SEED", random.SystemRandom().randrange(10**6)))
     chance = random.Random(seed)  # noqa: S311
+    await office.sql("update offices set session_limit = %s where id = %s", sessions, office.office_id)
     machine = await office.enrol("laptop", tmp_path / "laptop", repository, max_sessions=sessions)
     usage: dict[str, Usage] = {}
     await machine.start_process(sessions_at_stop="keep")
