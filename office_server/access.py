@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from office_server.backend.offices import unknown_office
+from office_server import unknown
 from office_server.rows import Office, Token
 from office_server.services import ServicesDep
 from office_server.tokens import PREFIX, hash_of
@@ -64,7 +64,10 @@ def everywhere(least: MemberRole) -> Callable[..., Coroutine[Any, Any, Token]]:
     async def check(caller: Caller) -> Token:
         _check_role(caller, least)
         if caller.office_id is not None:
-            raise Forbidden("This needs a token that is valid in every office; yours is for one.")
+            raise Forbidden(
+                "This needs a token that is valid in every office; yours is for one.",
+                advice="use the first token, the one that semo server init showed",
+            )
         return caller
 
     return check
@@ -81,12 +84,12 @@ def in_office(least: MemberRole) -> Callable[..., Coroutine[Any, Any, Access]]:
         if isinstance(caller, BaseException):
             raise caller
         if caller.office_id not in (None, office_id):
-            raise Forbidden("Your token is for another office.")
+            raise Forbidden("Your token is for another office.", advice="GET /api/offices lists those it is for")
         _check_role(caller, least)
         if isinstance(office, BaseException):
             raise office
         if office is None:
-            raise unknown_office(office_id)
+            raise unknown.office(office_id)
         return Access(office, caller)
 
     return check
@@ -100,4 +103,7 @@ AdminEverywhere = Annotated[Token, Depends(everywhere(MemberRole.ADMIN))]
 
 def _check_role(caller: Token, least: MemberRole) -> None:
     if not caller.role.allows(least):
-        raise Forbidden(f'This takes the role "{least}"; your token has "{caller.role}".')
+        raise Forbidden(
+            f'This takes the role "{least}"; your token has "{caller.role}".',
+            advice=f'ask an admin of the office for a token with the role "{least}"',
+        )

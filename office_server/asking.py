@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from office_server import unknown
 from office_server.backend import Backend
 from office_server.metrics import Metrics
 from office_server.rows import Command
-from shared.errors import Conflict, InvalidPayload
+from shared.errors import Conflict, InvalidPayload, NotFound
 from shared.ids import ClientId, OfficeId, SessionId
 from shared.states import CommandType
 
@@ -60,8 +61,17 @@ class Desk:
             if earlier is None:
                 raise
             return _the_same(wish, earlier)
+        except NotFound:
+            raise _unknown(wish) from None
         self._metrics.commands.labels(command.command_type).inc()
         return command
+
+
+def _unknown(wish: Wish) -> NotFound:
+    """What the database did not find of it."""
+    if wish.session is not None:
+        return unknown.session(wish.office, wish.session)
+    return unknown.client(wish.office, wish.client) if wish.client is not None else unknown.office(wish.office)
 
 
 def check_storable(value: object, where: str) -> None:

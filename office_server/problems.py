@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from shared.errors import InvalidPayload, NotFound, OfficeError, Refused, Unauthenticated, Unavailable, by_code
+from office_server import unknown
+from shared.errors import InvalidPayload, OfficeError, Refused, Unauthenticated, Unavailable, by_code
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger(__name__)
@@ -140,7 +141,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     status = cast("HTTPException", error).status_code
     match status:
         case HTTPStatus.NOT_FOUND:
-            return answer(request, NotFound(f"There is nothing at {request.url.path}."))
+            return answer(request, unknown.address(request.url.path))
         case HTTPStatus.METHOD_NOT_ALLOWED:
             problem = answer(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
             problem.headers.update(cast("HTTPException", error).headers or {})

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from office_server import unknown
 from office_server.backend.connection import Connection
 from office_server.rows import Command, Result, TurnStart
-from shared.errors import NotFound
 from shared.ids import ByteOffset, CommandId, OfficeId, SessionId
 from shared.states import CommandStatus, CommandType
 
@@ -23,7 +23,7 @@ class Commands:
         query = self._of(office).eq("id", str(command))
         found = await self._connection.read(query, Command)
         if not found:
-            raise NotFound(f"There is no command {command} in office {office}.", command_id=str(command))
+            raise unknown.command(office, command)
         return found[0]
 
     async def by_key(self, office: OfficeId, idempotency_key: str) -> Command | None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from office_server import unknown
 from office_server.backend.connection import Connection
 from office_server.rows import Office
-from shared.errors import NotFound
 from shared.ids import OfficeId
 
 
@@ -21,7 +21,7 @@ class Offices:
         """Raises NotFound."""
         found = await self.find(office)
         if found is None:
-            raise unknown_office(office)
+            raise unknown.office(office)
         return found
 
     async def find(self, office: OfficeId) -> Office | None:
@@ -42,13 +42,9 @@ class Offices:
             self._connection.table("offices").update(fields).eq("id", str(office)), Office
         )
         if not changed:
-            raise unknown_office(office)
+            raise unknown.office(office)
         return changed[0]
 
     async def pool(self, office: OfficeId, pending: int) -> dict[str, Any]:
         """What `pool_state` says, with the first `pending` of the commands that wait."""
         return await self._connection.call("pool_state", p_office=str(office), p_pending=pending)
-
-
-def unknown_office(office: OfficeId) -> NotFound:
-    return NotFound(f"There is no office {office}.", office_id=str(office))

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
+from office_server import unknown
 from office_server.backend.connection import Connection
 from office_server.rows import OutputChunk, Session
-from shared.errors import NotFound
 from shared.ids import ByteOffset, OfficeId, SessionId
 from shared.states import SessionStatus
 
@@ -18,7 +18,7 @@ class Sessions:
         query = self._connection.table("agent_sessions").select(Session.columns()).eq("office_id", str(office))
         found = await self._connection.read(query.eq("id", str(session)), Session)
         if not found:
-            raise NotFound(f"There is no session {session} in office {office}.", session_id=str(session))
+            raise unknown.session(office, session)
         return found[0]
 
     async def page(

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from office_server import unknown
 from office_server.access import Access, Admin, Viewer
 from office_server.routes.answers import Label
 from office_server.rows import Client
 from office_server.services import Services, ServicesDep
-from shared.errors import NotFound
 from shared.ids import ClientId
 from shared.states import ConnectionState
 
@@ -59,7 +59,7 @@ async def revoke_client(access: Admin, services: ServicesDep, client_id: ClientI
 
 async def _must_be_here(services: Services, access: Access, client: ClientId) -> None:
     if access.office.id not in await services.backend.clients.offices_of(client):
-        raise NotFound(f"There is no client {client} in office {access.office.id}.", client_id=str(client))
+        raise unknown.client(access.office.id, client)
 
 
 def _state(client: Client) -> ClientState:

@@ -5,13 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from office_server import personas
+from office_server import personas, unknown
 from office_server.access import Admin, Viewer
 from office_server.asking import check_storable
 from office_server.routes.answers import Label
 from office_server.rows import Office, Persona
 from office_server.services import Services, ServicesDep
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict
 
 router = APIRouter(prefix="/api/offices/{office_id}/personas", tags=["personas"])
 RoleInPath = Annotated[str, Path(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$", examples=["BE"])]
@@ -57,7 +57,7 @@ async def list_personas(access: Viewer, services: ServicesDep) -> PersonaList:
 async def get_persona(access: Viewer, services: ServicesDep, role: RoleInPath) -> Persona:
     found = await _find(services, access.office, role)
     if found is None:
-        raise NotFound(f'There is no persona for the role "{role}" in office {access.office.id}.', role=role)
+        raise unknown.persona(access.office.id, role)
     return found
 
 

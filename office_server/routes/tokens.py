@@ -5,12 +5,12 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from office_server import unknown
 from office_server.access import Admin
 from office_server.routes.answers import Label
 from office_server.rows import Token
 from office_server.services import ServicesDep
 from office_server.tokens import mint
-from shared.errors import NotFound
 from shared.states import MemberRole
 
 router = APIRouter(prefix="/api/offices/{office_id}/tokens", tags=["tokens"])
@@ -55,4 +55,4 @@ async def list_tokens(access: Admin, services: ServicesDep) -> TokenList:
 async def revoke_token(access: Admin, services: ServicesDep, token_id: UUID) -> None:
     """Takes effect at once."""
     if not await services.backend.tokens.revoke(access.office.id, token_id):
-        raise NotFound(f"There is no token {token_id} of office {access.office.id}.", token_id=str(token_id))
+        raise unknown.token(access.office.id, token_id)

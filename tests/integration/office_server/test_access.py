@@ -19,6 +19,8 @@ def assert_problem(answer: httpx.Response, status: int, code: str, words: str = 
     assert (problem["type"], problem["status"]) == (f"urn:semo:problem:{code}", status)
     assert words in problem["detail"]
     assert problem["instance"] == answer.request.url.path
+    if status in (401, 403, 404):
+        assert problem["advice"], problem
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ async def test_a_token_is_shown_once_and_kept_as_a_hash(admin: Api, project: Pro
     assert made["secret"] not in str(listed)
     rows = await project.sql("select to_jsonb(t)::text from api_tokens t where id = %s", made["id"])
     assert made["secret"] not in rows[0][0]
-    assert (await admin.delete(f"/tokens/{uuid4()}")).status_code == 404
+    assert_problem(await admin.delete(f"/tokens/{uuid4()}"), 404, "not_found", "There is no token")
 
 
 async def test_it_is_noted_when_a_token_was_used(admin: Api, project: Project):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.integration.office_server.conftest import Api, Project
 from tests.integration.office_server.machine import Machine
+from tests.integration.office_server.test_access import assert_problem
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -127,6 +128,7 @@ async def test_what_does_not_exist_is_not_found(admin: Api):
         await admin.post(f"/sessions/{nowhere}/cancel"),
         await admin.get(f"/commands/{nowhere}"),
     ):
-        assert answer.status_code == 404, answer.text
-        assert answer.json()["type"] == "urn:semo:problem:not_found"
-        assert str(nowhere) in answer.json()["detail"]
+        assert_problem(answer, 404, "not_found", str(nowhere))
+        advice = answer.json()["advice"]
+        listed = advice.removeprefix("GET ").partition(" ")[0]
+        assert (await admin.http.get(listed)).status_code == 200, advice
