@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from realtime_line.line import Pace
 from realtime_line.socket import Endpoint
 from remote_client.adapters import available_adapters
 from remote_client.claimer import Claimer
@@ -135,7 +136,8 @@ class _Client:
         )
         self._connection.listen_to_turns(self._claimer.wake)
         realtime = Endpoint(f"{credentials.supabase_url.rstrip('/')}/realtime/v1", credentials.publishable_key)
-        self._subscriber = Subscriber(realtime, calls, self._link.echo_hint, self._claimer, self._connection)
+        pace = Pace(quiet=settings.quiet_seconds)
+        self._subscriber = Subscriber(realtime, calls, self._link.echo_hint, self._claimer, self._connection, pace)
 
     def _on_place_free(self) -> None:
         self._claimer.place_is_free()

@@ -18,6 +18,9 @@ class ClientSettings(BaseSettings):
     policy_file: Path = Field(default=Path("~/.config/semo/policy.toml"), description="what may run on this machine")
     realtime: bool = Field(default=True, description="false: never listen for hints, only poll")
     poll_seconds: float = Field(default=3.0, gt=0, description="how often to look for commands without a hint")
+    quiet_seconds: float = Field(
+        default=10.0, gt=0, description="how long nothing may be heard before it is proven that hints still flow"
+    )
     heartbeat_seconds: float = Field(default=10.0, gt=0, description="how often to say that this client lives")
     lease_seconds: int = Field(default=30, ge=3, description="how long a claim holds unless it is renewed")
     claim_limit: int = Field(default=10, ge=1, le=100, description="commands taken with one claim")

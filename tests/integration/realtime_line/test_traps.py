@@ -3,6 +3,7 @@
 import asyncio
 import json
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,6 +11,7 @@ from realtime_line.line import LineState
 from realtime_line.trouble import PATIENCE, Kind
 from tests.support.ear import QUICK, TOPIC, listening
 from tests.support.hostile_realtime import SECONDS, Frame, HostileRealtime, Manners, Peer
+from tests.support.network import network_to
 
 LIVE, PAUSING, PROVING, CONNECTING, JOINING = (
     LineState.LIVE, LineState.PAUSING, LineState.PROVING, LineState.CONNECTING, LineState.JOINING,
@@ -172,6 +174,21 @@ async def test_nothing_of_a_socket_is_left_behind(server: HostileRealtime):
             await ear.until(LIVE)
             peer = await server.joined()
         assert len(asyncio.all_tasks()) <= before, asyncio.all_tasks()
+
+
+async def test_nothing_is_left_of_sockets_whose_other_end_never_answers(server: HostileRealtime):
+    port = urlsplit(server.url).port
+    assert port is not None
+    async with network_to(port) as network:
+        way = f"http://127.0.0.1:{network.port}/realtime/v1"
+        async with listening(server, url=way, pace=replace(QUICK, connect=0.2)) as (_, ear):
+            await ear.until(LIVE)
+            network.swallow()
+            await ear.until(PAUSING)  # it has let go of the socket, which was not closed by anybody
+            network.restore()
+            await ear.until(LIVE)
+            librarys = [task for task in asyncio.all_tasks() if "AsyncRealtimeClient" in str(task.get_coro())]
+            assert len(librarys) == 2, "one reader and one heartbeat"
 
 
 async def _restart(peer: Peer) -> None:
