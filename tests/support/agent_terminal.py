@@ -19,7 +19,7 @@ from remote_client.agents.adapter import AgentAdapter, AgentDriver, Evidence, Tu
 from remote_client.ptyhost.hooks import serve_hook
 from remote_client.ptyhost.host import InProcessTerminals
 from remote_client.terminals import FIRST_BYTE, Chunk, TerminalSpec
-from shared.ids import SessionId
+from shared.ids import ByteOffset, SessionId
 from shared.states import SessionStatus
 
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]])")
@@ -54,9 +54,12 @@ class AgentTerminal:
     terminals: InProcessTerminals
     session_id: SessionId
     driver: AgentDriver
+    drive: Callable[[], AgentDriver]
     output: bytearray = field(default_factory=bytearray)
     moves: list[tuple[SessionStatus, Evidence]] = field(default_factory=list[tuple[SessionStatus, Evidence]])
     confirmed: int = 0
+    _start: ByteOffset = FIRST_BYTE
+    _follower: "asyncio.Task[None] | None" = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
@@ -75,21 +78,22 @@ class AgentTerminal:
         launch = adapter.launch(Wish(session_id, workplace.repository, state, **options))
         whole = {"PATH": os.environ["PATH"], **environment, **launch.environment}
         await terminals.create(TerminalSpec(session_id, launch.command, workplace.repository, whole, 120, 40))
-        terminal = cls(terminals, session_id, adapter.drive(session_id, terminals, launch.memory))
-        follower = asyncio.create_task(terminal._follow())
+        drive = partial(adapter.drive, session_id, terminals, launch.memory)
+        terminal = cls(terminals, session_id, drive(), drive)
+        terminal._follower = asyncio.create_task(terminal._follow(FIRST_BYTE))
         try:
             if ready:
                 await terminal.driver.until_ready(READY_SECONDS)
             yield terminal
         finally:
             await terminals.kill(session_id, 1.0)
-            await follower
+            await terminal._follower
             server.close()
 
-    async def _follow(self) -> None:
-        async for found in self.terminals.follow(self.session_id, FIRST_BYTE):
+    async def _follow(self, offset: ByteOffset) -> None:
+        async for found in self.terminals.follow(self.session_id, offset):
             if isinstance(found, Chunk):
-                self.output += found.data
+                self.output[found.start :] = found.data
                 self.driver.feed(found)
             else:
                 self.driver.hear(found)
@@ -120,13 +124,28 @@ class AgentTerminal:
         await self._until(lambda: wanted in _SEQUENCE.sub(b"", self.output[since:]).replace(b" ", b""))
 
     async def prompt(self, text: str, seconds: float = TURN_SECONDS) -> TurnEnd:
-        return await self.driver.run_prompt(
-            text, seconds, Typing(lambda: None, lambda _: None, self._confirm, self._move)
-        )
+        return await self.driver.run_prompt(text, seconds, Typing(lambda: None, self._typed, self._confirm, self._move))
+
+    def _typed(self, start: ByteOffset) -> None:
+        self._start = start
 
     def begin(self, text: str, seconds: float = TURN_SECONDS) -> "asyncio.Task[TurnEnd]":
         """A turn that goes on while the test does something else."""
         return asyncio.create_task(self.prompt(text, seconds))
+
+    async def restart_client(self, text: str, turn: "asyncio.Task[TurnEnd]") -> "asyncio.Task[TurnEnd]":
+        """Another driver, which knows nothing, goes on with the turn of `text`, as after a restart of the client."""
+        assert self._follower is not None
+        await cancelled(turn)
+        await cancelled(self._follower)
+        self.driver = self.drive()
+        self.driver.feed(Chunk(FIRST_BYTE, bytes(self.output[: self._start])))
+        ready = asyncio.Event()
+        typing = Typing(lambda: None, lambda _: ready.set(), self._confirm, self._move)
+        going_on = asyncio.create_task(self.driver.carry_on(text, TURN_SECONDS, self._start, typing))
+        await ready.wait()
+        self._follower = asyncio.create_task(self._follow(self._start))
+        return going_on
 
     async def press(self, keys: bytes) -> None:
         """As a person at the terminal does."""
@@ -136,3 +155,8 @@ class AgentTerminal:
     async def pid(self) -> int:
         [info] = await self.terminals.list()
         return info.pid
+
+
+async def cancelled(task: "asyncio.Task[Any]") -> None:
+    task.cancel()
+    await asyncio.wait({task})

@@ -154,6 +154,17 @@ async def test_a_person_at_the_terminal_answers_opencode_itself(opencode: AgentT
         await _answer(opencode, asked["number"], allow=True)
 
 
+async def test_a_turn_goes_on_after_a_restart_of_the_client(aider: AgentTerminal, opencode: AgentTerminal):
+    for agent, text, shown, key in ((aider, "ASKS", "(Y)es", b"y"), (opencode, "TOUCHES, SAYS", "△ Permission", b"\r")):
+        turn = agent.begin(text)
+        await agent.until_shown(shown)
+        turn = await agent.restart_client(text, turn)
+        await agent.press(key)
+        ended = await turn
+        assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, True)
+        assert (await agent.prompt("SAYS it")).marker
+
+
 async def test_an_opencode_that_tells_nothing_takes_no_prompt(workplace: Workplace, node: str):
     deaf = ScreenAdapter(OPENCODE, "opencode", AgentRule(command=[node, str(SUPPORT / "fake_opencode.mjs"), "--deaf"]))
     async with AgentTerminal.running(deaf, workplace, {}, ready=False) as terminal:
