@@ -8,11 +8,12 @@ from benchmarks.claude import claude
 from benchmarks.dispatch import dispatch
 from benchmarks.figures import Figure
 from benchmarks.monitor import monitor
+from benchmarks.outages import outages
 from benchmarks.pools import pools
 from benchmarks.reader import reader
 from benchmarks.terminals import terminals
 
-BENCHMARKS = {one.__name__: one for one in (reader, monitor, terminals, pools, claude, dispatch)}
+BENCHMARKS = {one.__name__: one for one in (reader, monitor, terminals, pools, claude, dispatch, outages)}
 
 
 async def main(names: list[str]) -> None:

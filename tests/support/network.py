@@ -44,6 +44,11 @@ class Network:
         assert self._server is not None
         return self._server.sockets[0].getsockname()[1]
 
+    @property
+    def connections(self) -> int:
+        """How many there are, dead ones included, until whoever made them lets go."""
+        return len(self._wires)
+
     def swallow(self, *, realtime_alone: bool = False) -> None:
         """From now on nothing gets through and nobody is told. What is connected stays dead after `restore`, too."""
         self._swallows, self._realtime_alone = True, realtime_alone
