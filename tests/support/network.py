@@ -96,9 +96,11 @@ class Network:
     async def _pump(self, wire: _Wire, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(READ_BYTES):
             await self._carry(wire, data, writer)
-        if not wire.is_dead:
-            with suppress(OSError):
-                writer.write_eof()
+        if wire.is_dead:
+            wire.reset()
+            return
+        with suppress(OSError):
+            writer.write_eof()
 
     async def _carry(self, wire: _Wire, data: bytes, writer: asyncio.StreamWriter) -> None:
         if self._delay_seconds:
