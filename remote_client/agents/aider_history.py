@@ -15,14 +15,16 @@ from shared.states import TurnOutcome
 
 ERROR_CHARACTERS = 300
 _ERROR = "> litellm."
+_STOPPED = "> ^C"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`words`: what the model said. `error`: what its API said instead."""
+    """`words`: what the model said. `error`: what its API said instead. `stopped`: somebody pressed Ctrl-C."""
 
     words: str
     error: str | None
+    stopped: bool
 
 
 def answer_in(written: str) -> Answer:
@@ -30,7 +32,8 @@ def answer_in(written: str) -> Answer:
     lines = [line.rstrip() for line in written.splitlines()]
     words = "\n".join(line for line in lines if not line.startswith(("> ", "#### ")) and line != ">").strip()
     errors = [line.removeprefix("> ") for line in lines if line.startswith(_ERROR)]
-    return Answer(words, errors[-1][:ERROR_CHARACTERS] if errors and not words else None)
+    stopped = any(line.startswith(_STOPPED) for line in lines)
+    return Answer(words, errors[-1][:ERROR_CHARACTERS] if errors and not words else None, stopped)
 
 
 class AiderHistory:
@@ -55,6 +58,9 @@ class AiderHistory:
             return finding
         answer = answer_in(await asyncio.to_thread(self._read))
         evidence = [one for one in finding.evidence if one["kind"] != "marker"]
+        if answer.stopped:
+            stopped: Evidence = {"kind": "history", "says": "interrupted"}
+            return replace(finding, outcome=TurnOutcome.INTERRUPTED, marker=False, evidence=[*evidence, stopped])
         if DONE_MARKER in answer.words:
             said: Evidence = {"kind": "marker", "name": "done", "in": "history"}
             return replace(finding, outcome=TurnOutcome.DONE, marker=True, evidence=[*evidence, said])

@@ -84,6 +84,7 @@ def main() -> None:
             answer(prompt)
         except KeyboardInterrupt:
             show("\n^C again to exit\n")
+            write_down("> ^C again to exit  \n")
 
 
 if __name__ == "__main__":

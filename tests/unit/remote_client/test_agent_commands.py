@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from remote_client.agents.adapter import Wish
-from remote_client.agents.further_agents import CODEX, FURTHER_AGENTS, GEMINI, OPENCODE
+from remote_client.agents.further_agents import AIDER, CODEX, FURTHER_AGENTS, GEMINI, OPENCODE
 from remote_client.agents.screen_agent import ScreenAdapter, ScreenAgent
 from remote_client.policy import AgentRule
 from shared.errors import InvalidPayload, PolicyForbids
@@ -49,6 +49,13 @@ def test_opencode_runs_what_a_repository_configures_only_where_it_is_trusted(tmp
         assert ("OPENCODE_DISABLE_PROJECT_CONFIG" in environment) is not trusted
         instructions = json.loads(environment["OPENCODE_CONFIG_CONTENT"])["instructions"]
         assert instructions == [str(tmp_path / "AGENTS.md"), str(tmp_path / ".claude" / "CLAUDE.md")]
+
+
+def test_aider_is_not_started_with_settings_of_a_repository_that_is_not_trusted(tmp_path: Path):
+    (tmp_path / ".aider.conf.yml").write_text("yes-always: true\n")
+    with pytest.raises(PolicyForbids, match=r"\.aider\.conf\.yml of the repository"):
+        ScreenAdapter(AIDER, "aider", AgentRule()).launch(_wish(tmp_path))
+    ScreenAdapter(AIDER, "aider", AgentRule(trust_worktrees=True)).launch(_wish(tmp_path))
 
 
 def _wish(folder: Path, **options: str) -> Wish:

@@ -63,6 +63,15 @@ async def test_an_error_of_the_api_is_told_where_the_model_said_nothing(path: Pa
     assert ended.evidence[-1]["text"] == "litellm.AuthenticationError: bad key"
 
 
+async def test_who_stops_it_after_it_said_the_marker_has_stopped_it(path: Path):
+    history = AiderHistory(path)
+    history.begin_turn()
+    with path.open("a") as file:
+        file.write(f"\n#### next  \n\nI made it.\n{DONE}\n\n> Applied edit to new.txt  \n>  \n> ^C again to exit  \n")
+    ended = await history.judge(by_screen())
+    assert (ended.outcome, ended.marker) == (TurnOutcome.INTERRUPTED, False)
+
+
 async def test_a_turn_of_an_earlier_client_begins_with_its_own_prompt(path: Path):
     history = AiderHistory(path)
     history.carry_on("first")
