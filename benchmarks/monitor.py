@@ -1,4 +1,4 @@
-"""What the monitor costs: reading a PTY with ring and monitor next to a bare loop, and next to pexpect.
+"""What the monitor costs by itself, with either search for anchors, and next to pexpect.
 
 Each is measured in turns with what it is compared with, since only ratios count on a machine with other work.
 """
@@ -14,89 +14,56 @@ import pexpect  # pyright: ignore[reportMissingTypeStubs]  it has none
 
 from benchmarks.figures import Figure
 from benchmarks.monitor_stream import MARKER, MARKERS, seconds_to_read, tui_stream
+from remote_client.monitor.anchors import AnchorSearch
+from remote_client.monitor.fast_anchors import FastAnchorSearch
 from remote_client.monitor.patterns import PatternKind, built_in_patterns
 from remote_client.monitor.profile import load_profile
 from remote_client.monitor.scanner import StreamScanner
+from remote_client.monitor.search import MakeSearch
 from remote_client.monitor.turn_monitor import TurnMonitor
-from remote_client.ptyhost.ring import OutputRing
 from remote_client.terminals import FIRST_BYTE, Chunk
+from shared.ids import ByteOffset
 
 PATTERNS = built_in_patterns().without(PatternKind.ERROR)
-RING_BYTES = 262_144
 TAKEN_AT_ONCE = 16_384
 """The host of the terminals gives a flooding one so much of each turn."""
-ROUNDS = 7
+ROUNDS = 3
 MEGABYTES = 48
 PEXPECT_MEGABYTES = 4
-
-
-class MonitoredReader:
-    """What stands behind a terminal: ring and monitor, in one process."""
-
-    def __init__(self) -> None:
-        self._ring = OutputRing(RING_BYTES)
-        self._monitor = TurnMonitor(load_profile("claude"))
-        self._monitor.carry_on("a prompt", FIRST_BYTE, time.monotonic())
-        self._read_to = FIRST_BYTE
-        self.feeds_ms: list[float] = []
-
-    def take(self, data: bytes) -> None:
-        self._ring.append(data)
-        if self._ring.end - self._read_to >= TAKEN_AT_ONCE:
-            self._look()
-
-    def _look(self) -> None:
-        chunk: Chunk = self._ring.read(self._read_to, RING_BYTES)
-        self._read_to = chunk.end
-        now = time.monotonic()
-        self._monitor.feed(chunk, now)
-        if (deadline := self._monitor.deadline) is not None and deadline <= now:
-            self._monitor.tick(now)
-        self.feeds_ms.append((time.monotonic() - now) * 1000)
 
 
 async def monitor() -> AsyncIterator[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "stream"
         path.write_bytes(tui_stream(MEGABYTES))
-        for figure in _beside_a_bare_loop(path):
-            yield figure
+        yield _scanning(path, "standard_library", AnchorSearch)
+        yield _scanning(path, "fast", FastAnchorSearch)
         path.write_bytes(tui_stream(PEXPECT_MEGABYTES, markers=0) + MARKER + b"\r\n")
         yield _beside_pexpect(path)
 
 
-def _beside_a_bare_loop(path: Path) -> list[Figure]:
-    ours: list[float] = []
-    bare: list[float] = []
-    ours_cpu: list[float] = []
-    bare_cpu: list[float] = []
+def _scanning(path: Path, name: str, search: MakeSearch) -> Figure:
+    """What looking at each piece costs, and what is found."""
+    stream = path.read_bytes()
     feeds: list[float] = []
     for _ in range(ROUNDS):
-        began = time.process_time()
-        bare.append(seconds_to_read(path, len))
-        between = time.process_time()
-        reader = MonitoredReader()
-        ours.append(seconds_to_read(path, reader.take))
-        ours_cpu.append((time.process_time() - between) * 1000 / MEGABYTES)
-        bare_cpu.append((between - began) * 1000 / MEGABYTES)
-        feeds += reader.feeds_ms
+        monitor = TurnMonitor(load_profile("claude"), search=search)
+        monitor.carry_on("a prompt", FIRST_BYTE, time.monotonic())
+        for start in range(0, len(stream), TAKEN_AT_ONCE):
+            began = time.perf_counter()
+            monitor.feed(Chunk(ByteOffset(start), stream[start : start + TAKEN_AT_ONCE]), time.monotonic())
+            feeds.append((time.perf_counter() - began) * 1000)
     facts: dict[str, Any] = {
-        "unit": f"ms for {MEGABYTES} MB",
-        "ratio_to_bare_read": round(statistics.median(bare) / statistics.median(ours), 2),
-        "best_ratio": round(min(bare) / min(ours), 2),
-        "cpu_ms_per_mb": round(min(ours_cpu), 2),
-        "bare_cpu_ms_per_mb": round(min(bare_cpu), 2),
-        "markers_found": _markers_found(path.read_bytes()),
+        "unit": f"ms for one feed of {TAKEN_AT_ONCE} bytes",
+        "mb_per_s": round(len(stream) * ROUNDS / sum(feeds) / 1000, 1),
+        "markers_found": _markers_found(stream, search),
         "markers_said": MARKERS,
     }
-    return [
-        Figure("monitor_reader", [seconds * 1000 for seconds in ours], facts),
-        Figure("monitor_feed", feeds, {"unit": f"ms for one feed of {TAKEN_AT_ONCE} bytes"}),
-    ]
+    return Figure(f"monitor_feed_{name}", feeds, facts)
 
 
-def _markers_found(stream: bytes) -> int:
-    scanner = StreamScanner(PATTERNS)
+def _markers_found(stream: bytes, search: MakeSearch) -> int:
+    scanner = StreamScanner(PATTERNS, search=search)
     pieces = [stream[start : start + TAKEN_AT_ONCE] for start in range(0, len(stream), TAKEN_AT_ONCE)]
     return sum(one.text == MARKER.decode() for piece in pieces for one in scanner.feed(piece))
 

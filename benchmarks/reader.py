@@ -9,13 +9,17 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from benchmarks.figures import Figure
 from benchmarks.monitor_stream import tui_stream
 from benchmarks.reading import bare_loop, drained
+from remote_client.monitor.anchors import AnchorSearch
+from remote_client.monitor.fast_anchors import FastAnchorSearch
 from remote_client.monitor.profile import load_profile
+from remote_client.monitor.search import MakeSearch
 from remote_client.monitor.turn_monitor import TurnMonitor
 from remote_client.ptyhost.host import InProcessTerminals
 from remote_client.ptyhost.host_terminals import HostTerminals
@@ -30,7 +34,9 @@ async def reader() -> AsyncIterator[Figure]:
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="semo-bench-"))
     try:
         yield await _beside_a_bare_loop("terminal_reader_and_spool", folder, _nothing)
-        yield await _beside_a_bare_loop("terminal_reader_spool_and_monitor", folder, _monitored)
+        for name, search in (("standard_library", AnchorSearch), ("fast", FastAnchorSearch)):
+            taker = partial(_monitored, search)
+            yield await _beside_a_bare_loop(f"terminal_reader_spool_and_monitor_{name}", folder, taker)
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
@@ -39,8 +45,8 @@ def _nothing() -> Callable[[Chunk], object]:
     return lambda _: None
 
 
-def _monitored() -> Callable[[Chunk], object]:
-    monitor = TurnMonitor(load_profile("claude"))
+def _monitored(search: MakeSearch) -> Callable[[Chunk], object]:
+    monitor = TurnMonitor(load_profile("claude"), search=search)
     monitor.carry_on("a prompt", FIRST_BYTE, time.monotonic())
 
     def take(chunk: Chunk) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from remote_client.monitor.anchors import NEAR, SPOTS, AnchorSearch
+from remote_client.monitor.anchors import NEAR, SPOTS
 from remote_client.monitor.escapes import BEGUN_SEQUENCE, plain_text, raw_place
 from remote_client.monitor.patterns import Hit, PatternTable
+from remote_client.monitor.search import MakeSearch, best_search
 from remote_client.monitor.strings import StringScanner
 from remote_client.terminals import FIRST_BYTE
 from shared.ids import ByteOffset
@@ -36,10 +37,12 @@ class Sighting:
 class StreamScanner:
     """Takes bytes in, gives sightings out, in the order in which they end within each piece."""
 
-    def __init__(self, table: PatternTable, first_offset: ByteOffset = FIRST_BYTE) -> None:
+    def __init__(
+        self, table: PatternTable, first_offset: ByteOffset = FIRST_BYTE, search: MakeSearch = best_search
+    ) -> None:
         self.position = first_offset
         self._patterns = table.patterns
-        self._anchors = AnchorSearch(table.patterns)
+        self._search_for_anchors = search(table.patterns)
         self._strings = StringScanner()
         self._history: deque[bytes] = deque()
         self._history_bytes = 0
@@ -51,7 +54,7 @@ class StreamScanner:
         start = self.position
         self.position = ByteOffset(start + len(data))
         found = [Sighting(one.kind, ByteOffset(one.end), one.text) for one in self._strings.feed(data, start)]
-        spots = self._anchors.spots(data)
+        spots = self._search_for_anchors.spots(data)
         goes_on = self._unfinished or start < self._goes_on_until
         if spots:
             self._goes_on_until = start + spots[-1] + GOES_ON_BYTES

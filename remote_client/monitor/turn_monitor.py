@@ -12,6 +12,7 @@ from remote_client.monitor.keys import KeyReader
 from remote_client.monitor.patterns import PatternKind, PatternTable, built_in_patterns
 from remote_client.monitor.profile import Profile
 from remote_client.monitor.scanner import Sighting, StreamScanner
+from remote_client.monitor.search import MakeSearch, best_search
 from remote_client.monitor.title import TitleReader
 from remote_client.monitor.turn_course import TurnCourse
 from remote_client.terminals import FIRST_BYTE, Chunk, ExitStatus, HookEvent
@@ -35,10 +36,12 @@ class TurnMonitor:
         rows: int = 40,
         first_offset: ByteOffset = FIRST_BYTE,
         quiet_seconds: float = QUIET_SECONDS,
+        search: MakeSearch = best_search,
     ) -> None:
         self._table = patterns or built_in_patterns()
         self._wanted = self._table.without(PatternKind.ERROR)  # those are read in the agent's last words
-        self._scanner = StreamScanner(self._wanted, first_offset)
+        self._search = search
+        self._scanner = StreamScanner(self._wanted, first_offset, search)
         self._keys = KeyReader()
         self._title = TitleReader(profile)
         self._course = TurnCourse(profile, self._table, rows=rows, quiet_seconds=quiet_seconds)
@@ -50,7 +53,7 @@ class TurnMonitor:
         """Output. Any chunking gives the same findings; what came before is passed over."""
         data = chunk.data
         if chunk.start > self._end:
-            self._scanner = StreamScanner(self._wanted, chunk.start)
+            self._scanner = StreamScanner(self._wanted, chunk.start, self._search)
         elif chunk.start < self._end:
             data = data[self._end - chunk.start :]
         start = ByteOffset(chunk.end - len(data))

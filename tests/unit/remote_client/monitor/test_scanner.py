@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remote_client.monitor.anchors import AnchorSearch
+from remote_client.monitor.fast_anchors import FastAnchorSearch
 from remote_client.monitor.patterns import Pattern, PatternKind, built_in_patterns
 from remote_client.monitor.scanner import Sighting, StreamScanner
+from remote_client.monitor.search import MakeSearch
 
 PATTERNS = built_in_patterns().without(PatternKind.ERROR)
 MARKER = "[SEMO:DONE]"
@@ -27,7 +30,14 @@ OUTPUT = st.lists(
 
 
 def scan(data: bytes, cuts: list[int]) -> list[Sighting]:
-    scanner = StreamScanner(PATTERNS)
+    """What either search for anchors leads to."""
+    found, found_fast = (scan_with(search, data, cuts) for search in (AnchorSearch, FastAnchorSearch))
+    assert told(found) == told(found_fast)
+    return found
+
+
+def scan_with(search: MakeSearch, data: bytes, cuts: list[int]) -> list[Sighting]:
+    scanner = StreamScanner(PATTERNS, search=search)
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     found = [one for begin, end in pairwise(places) for one in scanner.feed(data[begin:end])]
     return found + scanner.flush()
