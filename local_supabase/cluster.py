@@ -2,7 +2,7 @@
 
 A user's cluster lies in the data folder. PostgreSQL refuses to run as root, and the account that root lends
 it cannot enter root's private folders: then the cluster lies under /var/lib/semo-office, and the data folder
-remembers where. Starting and stopping is `postgres`.
+remembers where, and the cluster of which data folder it is. Starting and stopping is `postgres`.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from local_supabase.files import private_folder, require_space, write_private
 
 ROOTS_CLUSTERS = Path("/var/lib/semo-office")
 _RECORD = "postgres.json"
+_DATA_FOLDER = "data-folder"
 
 
 @dataclass(frozen=True)
@@ -159,12 +160,20 @@ def read_record(data: Path) -> dict[str, Any]:
     """What the data folder remembers of its cluster: `home`, `port`."""
     try:
         return json.loads((data / _RECORD).read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
 
 
 def write_record(data: Path, record: dict[str, Any]) -> None:
     write_private(data / _RECORD, json.dumps(record).encode())
+
+
+def data_folder_of(home: Path) -> Path | None:
+    """The data folder for which root keeps the cluster `home`; None: it was made before that was noted."""
+    try:
+        return Path((home / _DATA_FOLDER).read_text())
+    except FileNotFoundError:
+        return None
 
 
 def _home(data: Path, account: Account | None) -> Path:
@@ -179,6 +188,7 @@ def _home(data: Path, account: Account | None) -> Path:
     home = Path(record["home"])
     home.mkdir(mode=0o700, exist_ok=True)
     os.chown(home, account.user_id, account.group_id)
+    write_private(home / _DATA_FOLDER, str(data).encode())  # anew each time: folders are moved
     return home
 
 

@@ -13,14 +13,17 @@ PATIENCE_SECONDS = 15.0
 _LOOK_AGAIN_SECONDS = 0.05
 
 
+def is_served(cluster_data: Path) -> bool:
+    """Whether a server of `cluster_data` runs."""
+    pid = _pid_in(cluster_data / "postmaster.pid")
+    return pid is not None and _runs(pid) and _serves(pid, cluster_data)
+
+
 async def stop_orphan(cluster_data: Path) -> None:
     """Shuts down the server of `cluster_data` that is still running, if one is, and waits for its end."""
     pid_file = cluster_data / "postmaster.pid"
-    try:
-        pid = int(pid_file.read_text().splitlines()[0])
-    except (FileNotFoundError, IndexError, ValueError):
-        return
-    if not _runs(pid):
+    pid = _pid_in(pid_file)
+    if pid is None or not _runs(pid):
         return
     if not await asyncio.to_thread(_serves, pid, cluster_data):
         # The number belongs to some other program by now; PostgreSQL would take it for a running server.
@@ -30,6 +33,13 @@ async def stop_orphan(cluster_data: Path) -> None:
         os.kill(pid, stop_signal)
         if await _ended(pid):
             return
+
+
+def _pid_in(pid_file: Path) -> int | None:
+    try:
+        return int(pid_file.read_text().splitlines()[0])
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
 
 
 async def _ended(pid: int) -> bool:

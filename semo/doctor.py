@@ -1,6 +1,7 @@
 """`semo doctor`: looks at this machine and says what is missing, what that costs, and how to mend it."""
 
 import asyncio
+import shlex
 import shutil
 import sys
 import tomllib
@@ -11,10 +12,12 @@ from typing import Literal
 from local_supabase.cluster import wheel_programs
 from local_supabase.errors import EmbeddedError
 from local_supabase.files import MINIMUM_FREE_BYTES
+from local_supabase.orphans import orphans
 from semo import console
 from semo.folder import DataFolder
 from semo.problems import Exit, SemoError
 
+_SUBJECT_COLUMNS = 13
 _AGENTS = ("claude", "codex", "gemini", "opencode", "aider")
 
 
@@ -29,7 +32,15 @@ class Finding:
 
 
 async def examine(folder: DataFolder, *, as_json: bool) -> Exit:
-    findings = [*_programs(), *_database(), *_folder(folder), *_policy(folder), *_office(folder), await _git_version()]
+    findings = [
+        *_programs(),
+        *_database(),
+        *_folder(folder),
+        *_policy(folder),
+        *_office(folder),
+        *_orphans(),
+        await _git_version(),
+    ]
     if as_json:
         console.machine([asdict(finding) for finding in findings])
     else:
@@ -102,7 +113,30 @@ def _office(folder: DataFolder) -> Iterator[Finding]:
         yield Finding("office", "ok", f"open at {status.office_url}")
 
 
+def _orphans() -> Iterator[Finding]:
+    """Databases that root's offices have left: they do not lie in the data folder, and do not go with it."""
+    found = orphans()
+    for one in found:
+        if one.data is not None:
+            size = f"{one.size_bytes // 2**20} MB"
+            yield Finding(
+                "database", "note", f"{one.home} ({size}) was of {one.data}, which is gone",
+                f"rm -r {shlex.quote(str(one.home))}; if that folder was only moved, start its office once instead",
+            )  # fmt: skip
+    if unknown := [one for one in found if one.data is None]:
+        size = f"{sum(one.size_bytes for one in unknown) // 2**20} MB"
+        yield Finding(
+            "database", "note", f"{len(unknown)} in {unknown[0].home.parent} ({size}) may be of folders that are gone",
+            "start each office that you keep once, then remove those in which there is no file `data-folder`",
+        )  # fmt: skip
+
+
 def _tell(finding: Finding) -> None:
     sign, style = {"ok": ("✔", "green"), "note": ("•", "yellow"), "missing": ("✘", "red")}[finding.state]
-    console.out.print(f"{sign} {finding.subject:<11}", style=style, end="")
-    console.out.print(finding.detail + (f" · {finding.mend}" if finding.mend else ""), markup=False)
+    console.out.print(f"{sign} {finding.subject:<{_SUBJECT_COLUMNS - 2}}", style=style, end="")
+    line = finding.detail + (f" · {finding.mend}" if finding.mend else "")
+    if len(line) <= console.out.width - _SUBJECT_COLUMNS:
+        console.out.print(line, markup=False)
+        return
+    console.out.print(finding.detail, markup=False)
+    console.out.print(f"{' ' * _SUBJECT_COLUMNS}{finding.mend}", style="dim", markup=False)

@@ -3,7 +3,7 @@
 import signal
 from pathlib import Path
 
-from local_supabase.cluster import remove_cluster
+from local_supabase.cluster import read_record
 from tests.support.running_office import RunningOffice, semo
 
 
@@ -13,7 +13,7 @@ async def test_one_office_on_a_folder_until_ctrl_c(tmp_path: Path):
         told = await semo("status", "--data", str(office.data))
         assert told.exit_code == 0, told.err
         assert office.status["office_url"] in told.out
-        assert ": online" in told.out
+        assert "· online" in told.out
 
         second = await semo("up", "--data", str(office.data), "--port", "0")
         assert second.exit_code != 0
@@ -23,9 +23,11 @@ async def test_one_office_on_a_folder_until_ctrl_c(tmp_path: Path):
         office.process.send_signal(signal.SIGINT)
         assert await office.process.wait() == 0
         assert (await semo("status", "--data", str(office.data))).exit_code == 3
+        database = Path(read_record(office.data / "supabase").get("home", office.data / "supabase" / "postgres"))
+        assert database.exists(), "all is kept"
     finally:
         await office.close()
-        remove_cluster(office.data / "supabase")
+    assert not database.exists(), "a test leaves no database behind"
 
 
 async def test_a_folder_that_is_used_for_something_else_is_left_alone(tmp_path: Path):

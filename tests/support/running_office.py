@@ -13,6 +13,7 @@ from typing import Any, cast
 import httpx
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
+from local_supabase.cluster import remove_cluster
 from tests.support.processes import command_lines, descendants_of
 
 READY_SECONDS = 90.0
@@ -76,7 +77,7 @@ class RunningOffice:
         return office
 
     async def close(self) -> None:
-        """Ctrl-C, and insists when that is not enough: a test must not leave an office behind."""
+        """Ctrl-C, and insists when that is not enough: a test must not leave an office or its database behind."""
         if self.process.returncode is None:
             self.process.terminate()
             try:
@@ -85,6 +86,7 @@ class RunningOffice:
             except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
+        await asyncio.to_thread(remove_cluster, self.data / "supabase")
 
     def logs(self, lines: int = 30) -> str:
         """The ends of what its parts wrote, for the message of a failed test."""

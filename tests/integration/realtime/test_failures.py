@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,8 +21,17 @@ from tests.integration.realtime.wire import Frame, open_wire
 from tests.support.embedded import EmbeddedPostgres
 
 
+@asynccontextmanager
+async def removed_in_the_end(server: PostgresServer) -> AsyncGenerator[PostgresServer]:
+    try:
+        async with server:
+            yield server
+    finally:
+        await server.remove()
+
+
 async def test_channels_outlive_a_killed_postgres_and_hear_again(tmp_path: Path):
-    async with PostgresServer(tmp_path, durable=False) as postgres:
+    async with removed_in_the_end(PostgresServer(tmp_path, durable=False)) as postgres:
         database = Database(postgres.port, postgres.keys.database_passwords)
         await bootstrap(database)
         async with running_gateway(database, postgres.keys) as gateway, open_wire(gateway) as wire:
