@@ -1,7 +1,7 @@
 """How this client is connected: the one place that knows. Told by calls and lines what they see; asks nobody.
 
-database:  answers ──(a call got no answer)──► doubted ──(asked once more: none)──► silent
-              ▲────────────────── any answer ──────┴────────────────────────────────┘
+database:  answers ──(no answer, or no hints)──► doubted ──(asked once more: no answer)──► silent
+              ▲───────────────── any answer ────────┴────────────────────────────────────────┘
 
 live      the database is not silent, and hints of every office are proven to flow
 polling   the database is not silent, and they are not
@@ -75,7 +75,7 @@ class Connection:
             self._tell()
 
     def doubt(self) -> None:
-        """A call got no answer, or a line broke: somebody has to ask."""
+        """A call got no answer, or hints stopped: somebody has to ask."""
         if self.database is Database.ANSWERS:
             self.database = Database.DOUBTED
             self._unanswered_since = self._now()
@@ -90,9 +90,12 @@ class Connection:
             self._tell()
 
     def hears(self, office: OfficeId, proven: bool) -> None:
-        """Whether the hints of an office are proven to flow."""
+        """Whether the hints of an office are proven to flow. What stopped them may have taken the database along."""
+        stopped = self._hears.get(office, False) and not proven
         self._hears[office] = proven
         self._conclude()
+        if stopped:
+            self.doubt()
 
     def forget(self, office: OfficeId) -> None:
         """This client does not serve that office any more."""

@@ -111,8 +111,6 @@ class Subscriber:
 
     def _on_state(self, office: OfficeId, state: LineState) -> None:
         self._connection.hears(office, state is LineState.LIVE)
-        if state is LineState.PAUSING:
-            self._connection.doubt()  # what broke the line may have taken the database along
 
     def _on_token(self, _token: str) -> None:
         for line, _ in self._lines.values():

@@ -104,6 +104,17 @@ async def test_hints_alone_come_again_after_an_outage(network: Network, laptop: 
         assert (await laptop.office.do("send_prompt", DONE)).status == "completed"
 
 
+async def test_work_that_waited_is_taken_as_soon_as_the_database_answers(network: Network, laptop: Machine) -> None:
+    with told() as says:
+        await laptop.start(**PACE, poll_seconds=NEVER, realtime=False)
+        network.swallow()
+        await says.until("offline since ")
+        asked = await laptop.office.ask("send_prompt", DONE)
+        network.restore()
+        assert (await laptop.office.until(asked)).status == "completed"
+        assert "live" not in await says.until("polling")
+
+
 async def test_without_realtime_it_is_polling_and_says_so(network: Network, laptop: Machine) -> None:
     with told() as says:
         await laptop.start(**PACE)

@@ -168,7 +168,7 @@ async def test_an_office_that_is_refused_holds_up_no_other_and_is_not_called_liv
         await hearing.until(ConnectionState.LIVE)
 
 
-async def test_a_line_that_breaks_casts_a_doubt_on_the_database(hearing: Hearing):
+async def test_hints_that_stop_cast_a_doubt_on_the_database(hearing: Hearing):
     hearing.subscriber.set_offices([new_office()])
     await hearing.until(ConnectionState.LIVE)
     (await hearing.server.joined()).vanish()

@@ -64,6 +64,8 @@ class Standings(RuleBasedStateMachine):
 
     @rule(office=st.sampled_from(OFFICES), proven=st.booleans())
     def hints_are_proven_or_not(self, office: OfficeId, proven: bool) -> None:
+        if self.proven.get(office) and not proven:
+            self.unanswered_since = self.unanswered_since or self.time
         self.proven[office] = proven
         self.connection.hears(office, proven)
 
