@@ -43,7 +43,7 @@ PATIENCE: dict[Kind, Patience] = {
     Kind.TOKEN: Patience(0.25, 30, True),  #  the next join brings a new token
     Kind.SECOND_PATH: Patience(0.25, 30, True),  # the next join does without Postgres Changes
     Kind.DENIED: Patience(5, 60, True),  #    only somebody else can change that
-    Kind.RATE_LIMITED: Patience(30, 60, True),  # asking more often makes it worse
+    Kind.RATE_LIMITED: Patience(40, 80, True),  # asking more often makes it worse
 }
 
 _JOIN_CODES = {
@@ -66,7 +66,7 @@ class Trouble(Exception):
 def pause_seconds(kind: Kind, times: int) -> float:
     """Before the next try, when `kind` came `times` times in a row; not the same for all who wait."""
     patience = PATIENCE[kind]
-    return min(patience.first * 2 ** min(times - 1, 16), patience.longest) * random.uniform(0.6, 1)  # noqa: S311
+    return min(patience.first * 2 ** min(times - 1, 16), patience.longest) * random.uniform(0.8, 1)  # noqa: S311
 
 
 def of_handshake(error: Exception) -> Trouble:
