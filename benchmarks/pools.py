@@ -109,7 +109,7 @@ async def _pool(folder: Path) -> AsyncGenerator[Pool]:
         maker = SessionMaker(link, terminals, policy, folder / "agents", agents, uplink, journal, recorder, _died)
         opening = Opening(maker, policy, Circuits(link))
         pool = Pool(maker, opening, Memory(policy), link, uplink, policy, lambda: None)
-        pool.set_terms((OfficeTerms(OFFICE, "bench", 6, 600, ()),))
+        pool.set_terms((OfficeTerms(OFFICE, "bench", 6, 600, (), ()),))
         try:
             yield pool
         finally:

@@ -27,6 +27,7 @@ class Office(Row):
     idle_seconds: int
     output_keep_bytes: int
     output_keep_days: int
+    patterns: list[dict[str, Any]] = Field(description="what its clients look for besides what they know")
     created_at: datetime
 
 

@@ -33,6 +33,8 @@ class OfficeTerms:
     session_limit: int
     idle_seconds: int
     warm_roles: tuple[str, ...]
+    patterns: tuple[Any, ...]
+    """As the office has them: each is to be an OfficePattern."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -42,6 +44,7 @@ class OfficeTerms:
             row["session_limit"],
             row["idle_seconds"],
             tuple(row["warm_roles"]),
+            tuple(row["patterns"]),
         )
 
 

@@ -19,6 +19,8 @@ from remote_client.agents.adapter import AgentAdapter, Wish
 from remote_client.commands import Hold
 from remote_client.following import Again, Following
 from remote_client.journal import Journal
+from remote_client.monitor.office_patterns import patterns_of
+from remote_client.monitor.patterns import PatternTable
 from remote_client.notes import SessionNote
 from remote_client.office_link import Happening, OfficeLink, OfficeTerms, OpenedSession
 from remote_client.persona_worn import WornPersona
@@ -61,11 +63,16 @@ class SessionMaker:
         self._recorder = recorder
         self._following = Following(terminals, uplink, on_death)
         self._worktrees: dict[tuple[Path, Path], Worktrees] = {}
-        self._office_names: dict[OfficeId, str] = {}
+        self._terms: dict[OfficeId, OfficeTerms] = {}
+        self._patterns: dict[OfficeId, PatternTable] = {}
         self._untold_ends: dict[SessionId, str] = {}
 
     def set_terms(self, terms: tuple[OfficeTerms, ...]) -> None:
-        self._office_names = {office.office_id: office.name for office in terms}
+        before = self._terms
+        self._terms = {office.office_id: office for office in terms}
+        for office_id, office in self._terms.items():
+            if office_id not in before or before[office_id].patterns != office.patterns:
+                self._patterns[office_id] = patterns_of(office.name, office.patterns)
 
     def options_of(self, agent: str) -> frozenset[str]:
         """Which of create_session's options an agent takes."""
@@ -112,7 +119,8 @@ class SessionMaker:
         return session
 
     def _worktrees_of(self, office_id: OfficeId) -> Worktrees:
-        repository = self._policy.repository_for(office_id, self._office_names.get(office_id, ""))
+        terms = self._terms.get(office_id)
+        repository = self._policy.repository_for(office_id, terms.name if terms is not None else "")
         places = (self._policy.require_allowed(repository.path), self._policy.require_allowed(repository.worktrees))
         if places not in self._worktrees:
             self._worktrees[places] = Worktrees(*places, repository.base)
@@ -179,7 +187,9 @@ class SessionMaker:
         )
         info = await self._terminals.create(spec)
         session.pid = info.pid
-        session.driver = session.adapter.drive(session.session_id, self._terminals, launch.memory)
+        session.driver = session.adapter.drive(
+            session.session_id, self._terminals, launch.memory, self._patterns[session.office_id]
+        )
         self._begin_following(session, offset)
         await session.driver.until_ready(READY_SECONDS)
         await self._link.update_session(
@@ -216,7 +226,7 @@ class SessionMaker:
             note.agent, adapter, worktrees, await worktrees.take_as_it_is(note.worktree_role, note.worktree_task),
             persona, note.cols, note.rows, pid=info.pid,
         )  # fmt: skip
-        session.driver = adapter.drive(note.session_id, self._terminals, note.memory)
+        session.driver = adapter.drive(note.session_id, self._terminals, note.memory, self._patterns[note.office_id])
         self._begin_following(session, info.begin, again)
         return session
 

@@ -3,12 +3,13 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from office_server.access import Admin, AdminEverywhere, Caller, Viewer
 from office_server.routes.answers import Label
 from office_server.rows import Office
 from office_server.services import ServicesDep
+from shared.patterns import MOST_PATTERNS, OfficePattern
 
 router = APIRouter(prefix="/api/offices", tags=["offices"])
 Role = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}$")]
@@ -24,6 +25,19 @@ class Limits(BaseModel):
     idle_seconds: int | None = Field(default=None, ge=10, le=2**31 - 1, examples=[600])
     output_keep_bytes: int | None = Field(default=None, ge=65536, le=2**63 - 1, description="per session")
     output_keep_days: int | None = Field(default=None, ge=1, le=36500)
+    patterns: list[OfficePattern] | None = Field(
+        default=None,
+        max_length=MOST_PATTERNS,
+        description="what to look for in agents' output besides what every client knows; holds for later sessions",
+    )
+
+    @field_validator("patterns")
+    @classmethod
+    def _have_names_of_their_own(cls, patterns: list[OfficePattern] | None) -> list[OfficePattern] | None:
+        names = [one.name for one in patterns or []]
+        if len(set(names)) < len(names):
+            raise ValueError("two patterns have the same name")
+        return patterns
 
     def given(self) -> dict[str, Any]:
         return self.model_dump(exclude_none=True)

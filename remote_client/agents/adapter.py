@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from remote_client.monitor.patterns import PatternTable
 from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
 from shared.ids import ByteOffset, SessionId
 from shared.states import SessionStatus, TurnOutcome
@@ -136,4 +137,12 @@ class AgentAdapter(Protocol):
 
     def launch(self, wish: Wish) -> Launch: ...
 
-    def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver: ...
+    def drive(
+        self,
+        session_id: SessionId,
+        terminals: Terminals,
+        memory: Mapping[str, str],
+        patterns: PatternTable | None = None,
+    ) -> AgentDriver:
+        """`patterns`: what to look for in its output; None: the built-in ones."""
+        ...

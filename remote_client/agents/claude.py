@@ -12,6 +12,7 @@ from remote_client.agents.adapter import Abilities, AgentDriver, Launch, Wish
 from remote_client.agents.claude_driver import ClaudeDriver
 from remote_client.agents.claude_hooks import COST, HOOKS, PERMISSION_SECONDS
 from remote_client.agents.program import allowed_model, mcp_file, named_environment, version_of
+from remote_client.monitor.patterns import PatternTable
 from remote_client.policy import AgentRule
 from remote_client.ptyhost import hook_relay
 from remote_client.terminals import Terminals
@@ -57,8 +58,15 @@ class ClaudeAdapter:
         }
         return Launch(command, environment, memory)
 
-    def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver:
-        return ClaudeDriver(session_id, terminals, fresh=bool(memory["fresh"]), trusted=bool(memory["trusted"]))
+    def drive(
+        self,
+        session_id: SessionId,
+        terminals: Terminals,
+        memory: Mapping[str, str],
+        patterns: PatternTable | None = None,
+    ) -> AgentDriver:
+        fresh, trusted = bool(memory["fresh"]), bool(memory["trusted"])
+        return ClaudeDriver(session_id, terminals, patterns, fresh=fresh, trusted=trusted)
 
 
 def _settings() -> dict[str, Any]:

@@ -18,6 +18,7 @@ from remote_client.agents.claude_transcript import Transcript
 from remote_client.agents.pasting import CLEAR_LINE, CTRL_C, ENTER, ESCAPE, paste
 from remote_client.agents.watched_terminal import WatchedTerminal
 from remote_client.monitor.findings import Finding, FindingKind
+from remote_client.monitor.patterns import PatternTable
 from remote_client.monitor.profile import load_profile
 from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
 from shared.errors import Conflict, NotFound, SessionFailed
@@ -41,9 +42,11 @@ _SAYS = {TurnOutcome.ERROR: "error", TurnOutcome.INTERRUPTED: "interrupted"}
 class ClaudeDriver:
     """`fresh`: the conversation begins here. `trusted`: the policy lets it say that it trusts its folder."""
 
-    def __init__(self, session_id: SessionId, terminals: Terminals, *, fresh: bool, trusted: bool) -> None:
+    def __init__(
+        self, session_id: SessionId, terminals: Terminals, patterns: PatternTable | None, *, fresh: bool, trusted: bool
+    ) -> None:
         self._trusted = trusted
-        self._terminal = WatchedTerminal(session_id, terminals, load_profile("claude"), self._heed)
+        self._terminal = WatchedTerminal(session_id, terminals, load_profile("claude"), patterns, self._heed)
         self._monitor = self._terminal.monitor
         self._cost = CostMeter(fresh)
         self._transcript: Transcript | None = None

@@ -13,6 +13,7 @@ from remote_client.agents.pasting import CLEAR_LINE, ESCAPE
 from remote_client.agents.program import allowed_model, mcp_file, named_environment, version_of
 from remote_client.agents.screen_driver import ScreenDriver
 from remote_client.agents.screen_manner import Manner
+from remote_client.monitor.patterns import PatternTable
 from remote_client.policy import AgentRule
 from remote_client.terminals import Terminals
 from shared.errors import InvalidPayload
@@ -96,5 +97,11 @@ class ScreenAdapter:
             environment[kind.mcp_variable] = mcp_file(self._agent, rule, wish.mcp)
         return Launch(command, environment, {"state": str(wish.state)})
 
-    def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver:
-        return ScreenDriver(session_id, terminals, self._kind.manner, Path(memory["state"]))
+    def drive(
+        self,
+        session_id: SessionId,
+        terminals: Terminals,
+        memory: Mapping[str, str],
+        patterns: PatternTable | None = None,
+    ) -> AgentDriver:
+        return ScreenDriver(session_id, terminals, patterns, self._kind.manner, Path(memory["state"]))

@@ -15,6 +15,7 @@ from remote_client.agents.screen_doubt import Doubt
 from remote_client.agents.screen_manner import Manner
 from remote_client.agents.watched_terminal import WatchedTerminal
 from remote_client.monitor.findings import Finding, FindingKind
+from remote_client.monitor.patterns import PatternTable
 from remote_client.monitor.profile import load_profile
 from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
 from shared.errors import Conflict, NotFound, SessionFailed
@@ -36,10 +37,12 @@ CARRY_ON_ENTERS = 3
 class ScreenDriver:
     """`state`: the session's folder of the adapter's own files."""
 
-    def __init__(self, session_id: SessionId, terminals: Terminals, manner: Manner, state: Path) -> None:
+    def __init__(
+        self, session_id: SessionId, terminals: Terminals, patterns: PatternTable | None, manner: Manner, state: Path
+    ) -> None:
         self._manner = manner
         self._profile = load_profile(manner.profile)
-        self._terminal = WatchedTerminal(session_id, terminals, self._profile, self._heed)
+        self._terminal = WatchedTerminal(session_id, terminals, self._profile, patterns, self._heed)
         self._monitor = self._terminal.monitor
         self._history = manner.history(state) if manner.history is not None else None
         self._titled = False

@@ -16,6 +16,7 @@ from remote_client.agents.adapter import Abilities, AgentDriver, Launch, TurnEnd
 from remote_client.agents.pasting import CTRL_C, ENTER, paste
 from remote_client.agents.shell_stream import STOP_FILE, Line, ShellStream, Sign, marks
 from remote_client.agents.shell_turn import ShellTurn
+from remote_client.monitor.patterns import PatternTable
 from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
 from shared.errors import Conflict, SessionFailed
 from shared.ids import ByteOffset, SessionId
@@ -60,7 +61,13 @@ class ShellAdapter:
         environment = marks(nonce) | terminal | {STOP_FILE: stop_file}
         return Launch(command, environment, {"nonce": nonce, "stop_file": stop_file})
 
-    def drive(self, session_id: SessionId, terminals: Terminals, memory: Mapping[str, str]) -> AgentDriver:
+    def drive(
+        self,
+        session_id: SessionId,
+        terminals: Terminals,
+        memory: Mapping[str, str],
+        patterns: PatternTable | None = None,
+    ) -> AgentDriver:
         return ShellDriver(session_id, terminals, memory["nonce"], Path(memory["stop_file"]))
 
 

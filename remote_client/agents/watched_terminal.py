@@ -13,6 +13,7 @@ from remote_client.agents.agent_turn import AgentTurn
 from remote_client.agents.pasting import CTRL_C, ESCAPE
 from remote_client.agents.permission_requests import PermissionRequests
 from remote_client.monitor.findings import Finding
+from remote_client.monitor.patterns import PatternTable
 from remote_client.monitor.profile import Profile
 from remote_client.monitor.turn_monitor import TurnMonitor
 from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
@@ -30,10 +31,15 @@ class WatchedTerminal:
     """`heed` gets every finding. `exit` is set once the program has ended; `requests` are those of its hooks."""
 
     def __init__(
-        self, session_id: SessionId, terminals: Terminals, profile: Profile, heed: Callable[[Finding], None]
+        self,
+        session_id: SessionId,
+        terminals: Terminals,
+        profile: Profile,
+        patterns: PatternTable | None,
+        heed: Callable[[Finding], None],
     ) -> None:
         self.session_id = session_id
-        self.monitor = TurnMonitor(profile)
+        self.monitor = TurnMonitor(profile, patterns=patterns)
         self.requests = PermissionRequests(session_id, terminals)
         self.position = ByteOffset(0)
         self.exit: ExitStatus | None = None

@@ -1,4 +1,4 @@
-"""What `anchors` does, by Hyperscan (the extra `fast`), which follows the stream itself: nothing is kept between pieces."""
+"""What `anchors` does, by Hyperscan (the extra `fast`). It follows the stream itself: nothing is kept from before."""
 
 import re
 import weakref

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from shared.errors import InvalidPayload
+from shared.patterns import OfficePattern, safe_regex
 
 
 class PatternKind(StrEnum):
@@ -50,36 +50,24 @@ class Pattern:
             yield Hit(self, value, found.start(), found.end(), groups)
 
     @classmethod
-    def parse(cls, entry: Mapping[str, Any]) -> "Pattern":
-        """
-        Raises:
-            InvalidPayload: a field is missing, unknown or not what it should be.
-        """
-        unknown = set(entry) - {"name", "kind", "literal", "regex", "anchors", "before", "needs"}
-        name = entry.get("name")
-        if unknown or not isinstance(name, str) or not name:
-            raise InvalidPayload(f"a pattern needs a name and has no {', '.join(sorted(unknown)) or 'name'}")
-        literal, regex, anchors = entry.get("literal"), entry.get("regex"), entry.get("anchors", [])
-        if (literal is None) == (regex is None) or not isinstance(literal or regex, str):
-            raise InvalidPayload(f"pattern {name} needs either a literal or a regex")
-        if regex is not None and not anchors and entry.get("kind") != PatternKind.ERROR:
-            raise InvalidPayload(f"pattern {name} needs anchors: words of which one is in every match")
-        try:
-            kind = PatternKind(entry.get("kind"))
-            compiled = re.compile(_spread(str(literal)) if literal is not None else str(regex))
-            before = re.compile(f"{entry['before']}$".encode()) if "before" in entry else None
-        except (ValueError, re.error) as error:
-            raise InvalidPayload(f"pattern {name}: {error}") from error
-        words = [literal] if literal is not None else anchors
+    def built_in(cls, entry: Mapping[str, Any]) -> "Pattern":
+        """One of patterns.toml."""
+        literal, before = entry.get("literal"), entry.get("before")
         return cls(
-            name,
-            kind,
-            compiled,
-            tuple("".join(str(word).split()).encode() for word in words),
+            entry["name"],
+            PatternKind(entry["kind"]),
+            re.compile(_spread(literal) if literal is not None else entry["regex"]),
+            _anchors([literal] if literal is not None else entry.get("anchors", [])),
             literal,
-            before,
-            str(entry.get("needs", "")).encode(),
+            re.compile(f"{before}$".encode()) if before is not None else None,
+            entry.get("needs", "").encode(),
         )
+
+    @classmethod
+    def of(cls, one: OfficePattern) -> "Pattern":
+        regex = _spread(one.literal) if one.literal is not None else str(one.regex)
+        words = [one.literal] if one.literal is not None else one.anchors
+        return cls(one.name, PatternKind(one.kind), safe_regex(regex), _anchors(words), one.literal)
 
 
 @dataclass(frozen=True)
@@ -94,23 +82,23 @@ class PatternTable:
     def without(self, kind: PatternKind) -> "PatternTable":
         return PatternTable(tuple(pattern for pattern in self.patterns if pattern.kind is not kind))
 
-    def extended(self, entries: Iterable[Mapping[str, Any]]) -> "PatternTable":
-        """This table with an office's own patterns; one of the same name is replaced.
-
-        Raises:
-            InvalidPayload: an entry is no pattern.
-        """
-        patterns = {pattern.name: pattern for pattern in self.patterns}
-        patterns |= {pattern.name: pattern for pattern in map(Pattern.parse, entries)}
-        return PatternTable(tuple(patterns.values()))
+    def extended(self, patterns: Iterable[OfficePattern]) -> "PatternTable":
+        """This table with an office's own patterns; one of the same name is replaced."""
+        by_name = {pattern.name: pattern for pattern in self.patterns}
+        by_name |= {one.name: Pattern.of(one) for one in patterns}
+        return PatternTable(tuple(by_name.values()))
 
 
 @cache
 def built_in_patterns() -> PatternTable:
     text = Path(__file__).with_name("patterns.toml").read_text("utf-8")
-    return PatternTable(()).extended(tomllib.loads(text)["pattern"])
+    return PatternTable(tuple(Pattern.built_in(entry) for entry in tomllib.loads(text)["pattern"]))
 
 
 def _spread(literal: str) -> str:
     """The literal with any gaps between its characters: a terminal breaks words where its lines end."""
     return r"\s*".join(re.escape(character) for character in literal if not character.isspace())
+
+
+def _anchors(words: Iterable[str]) -> tuple[bytes, ...]:
+    return tuple("".join(word.split()).encode() for word in words)

@@ -91,7 +91,7 @@ $$;
 create function semo.office_terms(p_client uuid)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object(
-           'office_id', o.id, 'name', o.name, 'session_limit', o.session_limit, 'idle_seconds', o.idle_seconds,
+           'office_id', o.id, 'name', o.name, 'session_limit', o.session_limit, 'idle_seconds', o.idle_seconds, 'patterns', o.patterns,
            'warm_roles', semo.dealt_roles(p_client, o.id)) order by o.name), '[]')
   from client_offices mine join offices o on o.id = mine.office_id where mine.client_id = p_client
 $$;

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from remote_client.agents.adapter import TurnEnd
 from remote_client.agents.claude_driver import ClaudeDriver
+from remote_client.monitor.office_patterns import patterns_of
 from shared.states import SessionStatus, TurnOutcome
 from tests.support.claude_terminal import ClaudeTerminal
 from tests.support.messages_api import Fail, MessagesApi, Say, Use, say
@@ -71,6 +72,15 @@ async def test_a_marker_that_only_the_prompt_quotes_is_not_said(api: MessagesApi
     api.script("QUOTED", say("I will not say it."))
     ended = await claude.prompt(f"QUOTED: end with {DONE}\n{DONE}\nwhen done")
     assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, False)
+
+
+async def test_what_an_office_looks_for_is_in_the_evidence_and_ends_no_turn_as_done(api: MessagesApi):
+    patterns = patterns_of("acme", [{"name": "needs_review", "kind": "marker", "literal": "[ACME:REVIEW]"}])
+    api.script("REVIEWED", say("Please look.\n[ACME:REVIEW]"))
+    async with ClaudeTerminal.running(api.url, patterns=patterns) as claude:
+        ended = await claude.prompt("REVIEWED please")
+    assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, False)
+    assert [one["name"] for one in ended.evidence if one["kind"] == "marker"] == ["needs_review"]
 
 
 async def test_a_marker_in_what_a_tool_printed_is_not_said(api: MessagesApi, claude: ClaudeTerminal):

@@ -17,6 +17,7 @@ import git
 
 from remote_client.agents.adapter import AgentDriver, Evidence, TurnEnd, Typing, Wish
 from remote_client.agents.claude import ClaudeAdapter
+from remote_client.monitor.patterns import PatternTable
 from remote_client.policy import AgentRule
 from remote_client.ptyhost.hooks import serve_hook
 from remote_client.ptyhost.host import InProcessTerminals
@@ -55,7 +56,7 @@ class ClaudeTerminal:
     @asynccontextmanager
     async def running(
         cls, api_url: str, *, rule: AgentRule | None = None, cols: int = 120, home: ClaudeHome | None = None,
-        trusted: bool = True, ready: bool = True, **options: str,
+        trusted: bool = True, ready: bool = True, patterns: PatternTable | None = None, **options: str,
     ) -> "AsyncGenerator[ClaudeTerminal]":  # fmt: skip
         """`options`: model, mcp, resume. `home`: another session's, whose conversations are there still."""
         place = Path(tempfile.mkdtemp(prefix="semo-claude-"))
@@ -75,7 +76,7 @@ class ClaudeTerminal:
         launch = adapter.launch(Wish(session_id, folder, place, **options))
         environment = {"PATH": os.environ["PATH"], **home.environment, **launch.environment}
         await terminals.create(TerminalSpec(session_id, launch.command, folder, environment, cols, 40))
-        driver = adapter.drive(session_id, terminals, launch.memory)
+        driver = adapter.drive(session_id, terminals, launch.memory, patterns)
         terminal = cls(terminals, session_id, home, folder, driver, dict(launch.memory))
         terminal.follower = asyncio.create_task(terminal._follow(driver, FIRST_BYTE))
         try:

@@ -38,6 +38,17 @@ async def test_an_office_is_made_found_and_changed(admin: Api):
         assert_problem(await admin.http.post("/api/offices", json=wrong), 422, "invalid_payload")
 
 
+async def test_an_office_says_what_else_to_look_for(admin: Api):
+    review = {"name": "needs_review", "kind": "marker", "literal": "[ACME:REVIEW]", "anchors": []}
+    at = f"/api/offices/{admin.office}"
+    assert (await admin.http.get(at)).json()["patterns"] == []
+    assert (await admin.http.patch(at, json={"patterns": [review]})).json()["patterns"] == [review]
+    assert (await admin.http.patch(at, json={"session_limit": 5})).json()["patterns"] == [review]
+    for wrong in ([review, review], [review | {"name": "done"}], [review | {"regex": "("}], [review] * 51, "x"):
+        assert_problem(await admin.http.patch(at, json={"patterns": wrong}), 422, "invalid_payload")
+    assert (await admin.http.patch(at, json={"patterns": []})).json()["patterns"] == []
+
+
 async def test_every_office_begins_with_the_default_personas_rendered(admin: Api):
     personas = (await admin.get("/personas")).json()["personas"]
     assert [persona["role"] for persona in personas] == ["Architect", "BE", "DevOps", "FE", "PM", "PO", "QA"]

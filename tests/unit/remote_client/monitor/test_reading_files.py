@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from remote_client.monitor.keys import KeyReader
+from remote_client.monitor.office_patterns import patterns_of
 from remote_client.monitor.patterns import built_in_patterns
 from remote_client.monitor.profile import known_agents, load_profile
 from remote_client.monitor.recording import read_recording
 from shared.errors import InvalidPayload
+from shared.patterns import OfficePattern
 
 HEADER = '{"version": 2, "width": 80, "height": 24}'
 
@@ -69,23 +72,52 @@ def test_output_cut_anew_keeps_every_byte_in_its_order() -> None:
     "entry",
     [
         {},
+        "a word",
         {"name": "x", "kind": "marker"},
         {"name": "x", "kind": "marker", "literal": "[X]", "regex": "x"},
+        {"name": "x", "kind": "marker", "regex": "a marker is a literal", "anchors": ["marker"]},
         {"name": "x", "kind": "nonsense", "literal": "[X]"},
-        {"name": "x", "kind": "error", "regex": "(", "anchors": ["x"]},
-        {"name": "x", "kind": "commit", "regex": "x"},
+        {"name": "x", "kind": "error", "regex": "("},
+        {"name": "x", "kind": "error", "regex": "(?=looks ahead)"},
+        {"name": "x", "kind": "error", "regex": "(matches nothing)?"},
+        {"name": "x", "kind": "commit", "regex": "it has no anchor"},
+        {"name": "x", "kind": "commit", "regex": "with spaces", "anchors": ["with spaces"]},
         {"name": "x", "kind": "marker", "literal": "[X]", "surprise": 1},
+        {"name": "done", "kind": "marker", "literal": "[ALL:DONE]"},
     ],
 )
-def test_an_offices_pattern_that_makes_no_sense_is_refused(entry: dict[str, object]) -> None:
-    with pytest.raises(InvalidPayload):
-        built_in_patterns().extended([entry])
+def test_an_offices_pattern_that_makes_no_sense_is_left_out(entry: object) -> None:
+    with pytest.raises(ValidationError):
+        OfficePattern.model_validate(entry)
+
+    good = {"name": "good", "kind": "marker", "literal": "[GOOD]"}
+    table = patterns_of("acme", [entry, good])
+
+    assert [one.name for one in table.patterns] == [*(one.name for one in built_in_patterns().patterns), "good"]
 
 
 def test_an_office_replaces_a_pattern_by_its_name() -> None:
-    table = built_in_patterns().extended([{"name": "done", "kind": "marker", "literal": "[ALL:DONE]"}])
+    table = patterns_of("acme", [{"name": "overloaded", "kind": "error", "regex": "(?i)no capacity"}])
 
-    assert [one.literal for one in table.patterns if one.name == "done"] == ["[ALL:DONE]"]
+    [replaced] = [one for one in table.patterns if one.name == "overloaded"]
+    assert [hit.value for hit in replaced.hits("sorry: No Capacity left")] == ["No Capacity"]
+
+
+def test_an_offices_regex_names_what_is_found() -> None:
+    regex = r"https://review\.acme/c/(?P<project>\w+)/\+/(?P<value>\d+)"
+    table = patterns_of("acme", [{"name": "change", "kind": "pull_request", "regex": regex, "anchors": ["/+/"]}])
+
+    [change] = [one for one in table.patterns if one.name == "change"]
+    [hit] = change.hits("é see https://review.acme/c/web/+/4711 now")
+    assert (hit.value, hit.detail, hit.start, hit.end) == ("4711", {"project": "web"}, 6, 38)
+
+
+def test_no_text_makes_an_offices_regex_slow() -> None:
+    """A backtracking engine would not return from this in the age of the universe."""
+    table = patterns_of("acme", [{"name": "evil", "kind": "error", "regex": "(a|aa)+$"}])
+
+    [evil] = [one for one in table.patterns if one.name == "evil"]
+    assert list(evil.hits("a" * 5000 + "b")) == []
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from remote_client.monitor.findings import Finding, FindingKind
 from remote_client.monitor.patterns import built_in_patterns
 from remote_client.monitor.recording import Event, Recording, read_recording
 from remote_client.monitor.replay import guess_agent, replay
+from shared.patterns import OfficePattern
 
 RECORDINGS = Path(__file__).parents[3] / "fixtures" / "recordings"
 THEIRS: dict[str, Any] = json.loads((RECORDINGS / "truth.json").read_text())
@@ -128,7 +129,7 @@ def test_a_cli_that_speaks_with_other_signs_is_unknown_but_never_done(name: str)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_another_marker_of_an_office_is_found_as_well(name: str) -> None:
-    table = built_in_patterns().extended([{"name": "handed_over", "kind": "marker", "literal": "[ABCD:HAND]"}])
+    table = built_in_patterns().extended([OfficePattern(name="handed_over", kind="marker", literal="[ABCD:HAND]")])
     other = changed(recording(name), ("[SEMO:DONE]", "[ABCD:HAND]"))
 
     found = list(replay(other, "claude", table))
