@@ -154,6 +154,18 @@ async def test_a_turn_that_a_person_interrupts_is_interrupted(api: ResponsesApi,
     assert "Interrupt" in [one.get("name") for one in ended.evidence]
 
 
+async def test_a_turn_goes_on_after_a_restart_of_the_client(api: ResponsesApi, codex: AgentTerminal):
+    hold = asyncio.Event()
+    api.script("RESTART", Say(["Working on it.\n", DONE], hold=hold))
+    turn = codex.begin("RESTART please")
+    await api.until_asked("RESTART")
+    turn = await codex.restart_client("RESTART please", turn)
+    hold.set()
+    ended = await turn
+    assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, True)
+    assert len(api.asked("RESTART")) == 1
+
+
 @pytest.mark.parametrize(("status", "kind"), [(401, "invalid_api_key"), (429, "rate_limit"), (500, "server_error")])
 async def test_an_error_of_the_api_ends_the_turn(api: ResponsesApi, codex: AgentTerminal, status: int, kind: str):
     api.script(f"FAIL{status}", Fail(status, kind))

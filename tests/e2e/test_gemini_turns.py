@@ -80,6 +80,17 @@ async def test_an_interrupt_stops_the_turn_and_the_next_one_is_whole(api: Gemini
     assert (await gemini.prompt("AFTER that")).marker
 
 
+async def test_a_turn_goes_on_after_a_restart_of_the_client(api: GeminiApi, gemini: AgentTerminal):
+    hold = asyncio.Event()
+    api.script("RESTART", Say(["Working on it.\n\n", DONE], hold=hold))
+    turn = gemini.begin("RESTART please")
+    await api.until_asked("RESTART")
+    turn = await gemini.restart_client("RESTART please", turn)
+    hold.set()
+    ended = await turn
+    assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, True)
+
+
 async def test_an_error_of_the_api_ends_the_turn(api: GeminiApi, gemini: AgentTerminal):
     api.script("FAILS", Fail(400, "INVALID_ARGUMENT"))
     ended = await gemini.prompt("FAILS please")

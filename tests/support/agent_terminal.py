@@ -18,7 +18,7 @@ import git
 from remote_client.agents.adapter import AgentAdapter, AgentDriver, Evidence, TurnEnd, Typing, Wish
 from remote_client.ptyhost.hooks import serve_hook
 from remote_client.ptyhost.host import InProcessTerminals
-from remote_client.terminals import FIRST_BYTE, Chunk, TerminalSpec
+from remote_client.terminals import FIRST_BYTE, Chunk, HookEvent, TerminalSpec
 from shared.ids import ByteOffset, SessionId
 from shared.states import SessionStatus
 
@@ -58,7 +58,9 @@ class AgentTerminal:
     output: bytearray = field(default_factory=bytearray)
     moves: list[tuple[SessionStatus, Evidence]] = field(default_factory=list[tuple[SessionStatus, Evidence]])
     confirmed: int = 0
-    _start: ByteOffset = FIRST_BYTE
+    _told: list[Chunk | HookEvent] = field(default_factory=list[Chunk | HookEvent])
+    _told_before: int = 0
+    """How much of that came before the turn."""
     _follower: "asyncio.Task[None] | None" = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -91,14 +93,20 @@ class AgentTerminal:
             server.close()
 
     async def _follow(self, offset: ByteOffset) -> None:
-        async for found in self.terminals.follow(self.session_id, offset):
+        last_hook = max((told.number for told in self._told if isinstance(told, HookEvent)), default=0)
+        async for found in self.terminals.follow(self.session_id, offset, last_hook):
+            self._told.append(found)
             if isinstance(found, Chunk):
                 self.output[found.start :] = found.data
-                self.driver.feed(found)
-            else:
-                self.driver.hear(found)
+            self._tell(found)
             self._changed.set()
         self.driver.end(await self.terminals.wait(self.session_id))
+
+    def _tell(self, found: Chunk | HookEvent) -> None:
+        if isinstance(found, Chunk):
+            self.driver.feed(found)
+        else:
+            self.driver.hear(found)
 
     def _confirm(self) -> None:
         self.confirmed += 1
@@ -124,10 +132,12 @@ class AgentTerminal:
         await self._until(lambda: wanted in _SEQUENCE.sub(b"", self.output[since:]).replace(b" ", b""))
 
     async def prompt(self, text: str, seconds: float = TURN_SECONDS) -> TurnEnd:
-        return await self.driver.run_prompt(text, seconds, Typing(lambda: None, self._typed, self._confirm, self._move))
+        return await self.driver.run_prompt(
+            text, seconds, Typing(self._begin_turn, lambda _: None, self._confirm, self._move)
+        )
 
-    def _typed(self, start: ByteOffset) -> None:
-        self._start = start
+    def _begin_turn(self) -> None:
+        self._told_before = len(self._told)
 
     def begin(self, text: str, seconds: float = TURN_SECONDS) -> "asyncio.Task[TurnEnd]":
         """A turn that goes on while the test does something else."""
@@ -139,12 +149,14 @@ class AgentTerminal:
         await cancelled(turn)
         await cancelled(self._follower)
         self.driver = self.drive()
-        self.driver.feed(Chunk(FIRST_BYTE, bytes(self.output[: self._start])))
-        ready = asyncio.Event()
+        del self._told[self._told_before :]
+        for found in self._told:
+            self._tell(found)
+        start, ready = self.driver.position, asyncio.Event()
         typing = Typing(lambda: None, lambda _: ready.set(), self._confirm, self._move)
-        going_on = asyncio.create_task(self.driver.carry_on(text, TURN_SECONDS, self._start, typing))
+        going_on = asyncio.create_task(self.driver.carry_on(text, TURN_SECONDS, start, typing))
         await ready.wait()
-        self._follower = asyncio.create_task(self._follow(self._start))
+        self._follower = asyncio.create_task(self._follow(start))
         return going_on
 
     async def press(self, keys: bytes) -> None:
