@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import httpx
-from supabase import AsyncClient, AsyncClientOptions, acreate_client
+from supabase import AsyncClientOptions, acreate_client
 
 from local_supabase.cluster import remove_cluster
 from tests.support.processes import command_lines, descendants_of
@@ -104,8 +104,8 @@ class RunningOffice:
         )
 
     @asynccontextmanager
-    async def service(self) -> AsyncGenerator[AsyncClient]:
-        """The official client with the service key, as the Supabase dashboard has it."""
+    async def service(self) -> AsyncGenerator[Any]:
+        """The official client, whose types of JSON have no end, with the service key, as the Supabase dashboard has it."""
         async with httpx.AsyncClient(timeout=30) as http:
             options = AsyncClientOptions(httpx_client=http)
             yield await acreate_client(self.status["supabase_url"], self.status["service_role_key"], options)
