@@ -105,7 +105,7 @@ class RunningOffice:
 
     @asynccontextmanager
     async def service(self) -> AsyncGenerator[Any]:
-        """The official client, whose types of JSON have no end, with the service key, as the Supabase dashboard has it."""
+        """The official client (Any: its types have no end) with the service key, as the Supabase dashboard has it."""
         async with httpx.AsyncClient(timeout=30) as http:
             options = AsyncClientOptions(httpx_client=http)
             yield await acreate_client(self.status["supabase_url"], self.status["service_role_key"], options)
