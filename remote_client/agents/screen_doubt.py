@@ -1,4 +1,4 @@
-"""Which findings of the monitor a turn is told, and which wait: a screen that is read too early says what is not so."""
+"""What a turn is told of the monitor's findings, and what waits: a screen read too early says what is not so."""
 
 import asyncio
 
@@ -49,6 +49,11 @@ class Doubt:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def without_painted_markers(evidence: list[Evidence]) -> list[Evidence]:
+    """Without those that are in the bytes alone: whoever has a screen paints again what was said before."""
+    return [one for one in evidence if one["kind"] != "marker" or one.get("in") != "output"]
 
 
 def _tells_end(evidence: Evidence) -> bool:

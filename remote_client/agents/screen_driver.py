@@ -11,7 +11,7 @@ from remote_client.agents.adapter import Evidence, TurnEnd, Typing
 from remote_client.agents.agent_turn import AgentTurn
 from remote_client.agents.claude_prompt import as_prompt
 from remote_client.agents.pasting import ENTER, paste
-from remote_client.agents.screen_doubt import Doubt
+from remote_client.agents.screen_doubt import Doubt, without_painted_markers
 from remote_client.agents.screen_manner import Manner
 from remote_client.agents.watched_terminal import WatchedTerminal
 from remote_client.monitor.findings import Finding, FindingKind
@@ -217,7 +217,7 @@ class ScreenDriver:
         outcome = turn.outcome(finding)
         if outcome in (TurnOutcome.INTERRUPTED, TurnOutcome.LOST):
             self._unclean = True  # a prompt that was not answered yet may be put back into the input
-        told = [one for one in finding.evidence if not (self._manner.hooked and _is_painted_marker(one))]
+        told = without_painted_markers(finding.evidence) if self._manner.hooked else finding.evidence
         marker = bool(finding.marker) and any(one["kind"] == "marker" for one in told)
         evidence = [*([turn.interrupted_by] if turn.interrupted_by else []), *told]
         if self._agent_session is not None:
@@ -243,8 +243,3 @@ class ScreenDriver:
         evidence: Evidence = {"kind": "answer", "number": number, "allow": allow}
         now = asyncio.get_running_loop().time()
         self._terminal.take([Finding(FindingKind.GOES_ON, self.position, now, [evidence])])
-
-
-def _is_painted_marker(evidence: Evidence) -> bool:
-    """In the bytes alone: whoever has a screen paints again what was said before."""
-    return evidence["kind"] == "marker" and evidence.get("in") == "output"
