@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import orjson
+import structlog
 from httpx_aiohttp import AiohttpTransport
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 from supabase_auth import AsyncMemoryStorage
@@ -18,6 +19,8 @@ from supabase_auth.types import AuthChangeEvent, Session
 from remote_client.commands import lease_clock
 from remote_client.credentials import Credentials
 from shared.errors import BY_SQLSTATE, BackendDown, OfficeError, Refused, Unauthenticated
+
+log = structlog.get_logger(__name__)
 
 _STALE_TOKEN = frozenset({"PGRST301", "PGRST302", "PGRST303"})
 _PASSING = frozenset(
@@ -112,8 +115,14 @@ class SupabaseCalls:
                 listener(session.access_token)
 
     async def close(self) -> None:
-        await self._client.auth.sign_out({"scope": "local"}) if self._session else None
-        await self._http.aclose()
+        """Signs out, if Supabase listens, and lets go of all connections."""
+        try:
+            if self._session is not None:
+                await self._client.auth.sign_out({"scope": "local"})
+        except (AuthError, httpx.HTTPError) as error:
+            log.warning("not signed out; the token runs out by itself", error=type(error).__name__)
+        finally:
+            await self._http.aclose()
 
 
 def _as_ours(function: str, answer: httpx.Response) -> OfficeError:

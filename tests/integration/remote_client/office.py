@@ -242,6 +242,11 @@ class Machine:
         assert self._task is not None
         await asyncio.wait_for(asyncio.shield(self._task), WAIT_SECONDS)
 
+    async def told_to_stop(self) -> None:
+        """Stops the client in order; raises what it raised."""
+        self._stop.set()
+        await self.ended()
+
     async def start_process(self, **changes: Any) -> "Machine":
         """Runs the client in a process of its own, which can be killed."""
         settings = self.settings(**changes)

@@ -136,6 +136,17 @@ async def test_a_slow_network_is_live_and_works(network: Network, laptop: Machin
         await shown(laptop, "live")
 
 
+async def test_a_client_that_is_stopped_while_the_network_is_away_ends_in_order(
+    network: Network, laptop: Machine
+) -> None:
+    with told() as says:
+        await laptop.start(**PACE, stop_seconds=1)
+        await says.until("live")
+        network.reset()
+        await says.until("offline since ")
+        await laptop.told_to_stop()
+
+
 async def test_a_client_that_starts_without_a_network_is_offline_until_there_is_one(
     network: Network, laptop: Machine
 ) -> None:
