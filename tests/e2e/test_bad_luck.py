@@ -1,8 +1,11 @@
 """What a person is told when it cannot work: one clear line, an exit code, and nothing half done."""
 
+import asyncio
+import json
 import os
 import pwd
 import socket
+import sys
 from pathlib import Path
 
 import git
@@ -75,3 +78,21 @@ async def test_a_bad_enrolment_code_is_refused_by_an_office_that_is_away(tmp_pat
     )
     assert said.exit_code == 3
     assert "does not answer" in said.err
+
+
+async def test_a_client_does_not_make_a_home_private_that_was_named_as_its_state_folder(tmp_path: Path):
+    home, policy = tmp_path / "home", tmp_path / "policy.toml"
+    home.mkdir(mode=0o755)
+    (home / "letter.txt").write_text("dear")
+    policy.write_text(f'allowed_roots = ["{tmp_path}"]\ndefault_agent = "shell"\n[agents.shell]\n')
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "remote_client", "--ready-line", stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "SEMO_CLIENT_STATE_DIR": str(home), "SEMO_CLIENT_POLICY_FILE": str(policy)},
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 2
+    assert json.loads(said)["error"] == "foreign_folder"
+    assert "SEMO_CLIENT_STATE_DIR" in json.loads(said)["do"]
+    assert [entry.name for entry in home.iterdir()] == ["letter.txt"]
+    assert home.stat().st_mode & 0o777 == 0o755
