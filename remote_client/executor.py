@@ -100,6 +100,7 @@ class Executor:
             self._leases.drop(hold)
         else:
             self._journal.finished(command, completion)
+            self._leases.finished(hold)
             self._outbox.put(hold, completion)
             await hold.delivered.wait()
         if not self._stopping:

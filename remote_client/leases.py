@@ -19,11 +19,17 @@ class Leases:
     def __init__(self, link: OfficeLink, lease_seconds: int) -> None:
         self._link = link
         self._lease_seconds = lease_seconds
-        self._holds: dict[tuple[CommandId, Attempt], tuple[Hold, Callable[[], object]]] = {}
+        self._holds: dict[tuple[CommandId, Attempt], tuple[Hold, Callable[[], object] | None]] = {}
 
     def keep(self, hold: Hold, stop: Callable[[], object]) -> None:
         """`stop` is called once if the lease is lost."""
         self._holds[hold.command.command_id, hold.command.attempt] = (hold, stop)
+
+    def finished(self, hold: Hold) -> None:
+        """Its result is on its way: the office may have it before we know. The lease is renewed, and its loss stops
+        nothing any more; whether the result came too late, the office says.
+        """
+        self._holds[hold.command.command_id, hold.command.attempt] = (hold, None)
 
     def drop(self, hold: Hold) -> None:
         self._holds.pop((hold.command.command_id, hold.command.attempt), None)
@@ -52,14 +58,16 @@ class Leases:
         for key in asked:
             if key not in self._holds:
                 continue
-            hold, _ = self._holds[key]
+            hold, stop = self._holds[key]
             if key in ours:
                 hold.renew(asked_at, self._lease_seconds)
-            else:
+            elif stop is not None:
                 hold.gone = True
 
     def _stop_what_is_gone(self) -> None:
         for hold, stop in list(self._holds.values()):
+            if stop is None:
+                continue
             if hold.gone or lease_clock() >= hold.valid_until:
                 hold.gone = True
                 self.drop(hold)

@@ -35,6 +35,8 @@ LINE_BYTES = 4095 if sys.platform == "linux" else 1023
 """Where a terminal that edits lines itself cuts one, without a word."""
 
 KILLED_SECONDS = 10.0
+KEYS_KEPT = 1000
+"""Of the latest writes; nobody asks for older ones any more."""
 
 
 class PtyTerminal:
@@ -48,7 +50,7 @@ class PtyTerminal:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[memoryview] = deque()
         self._queued = 0
-        self._typed: dict[str | None, ByteOffset | None] = {}
+        self._typed: dict[str, ByteOffset | None] = {}
         self._writing = False
         self._reaped = False
         self._at_end = asyncio.Event()
@@ -113,7 +115,7 @@ class PtyTerminal:
             Conflict: the terminal would cut a line, or the program does not read, or the key was settled.
             SessionFailed: it has ended.
         """
-        if key in self._typed:
+        if key is not None and key in self._typed:
             if self._typed[key] is None:
                 raise Conflict(f"session {self.record.session_id} was told that this would never be typed")
             return
@@ -126,7 +128,7 @@ class PtyTerminal:
             )
         if key is not None:
             self.read()  # what it put out before does not count as an answer
-            self._typed[key] = self.record.info().end
+            self._note(key, self.record.info().end)
         self._queue.append(memoryview(data))
         self._queued += len(data)
         if not self._writing:
@@ -134,7 +136,14 @@ class PtyTerminal:
 
     def settle(self, key: str) -> ByteOffset | None:
         """Where the output stood when the write with this key was typed; None: it was not, and never will be."""
-        return self._typed.setdefault(key, None)
+        if key not in self._typed:
+            self._note(key, None)
+        return self._typed[key]
+
+    def _note(self, key: str, at: ByteOffset | None) -> None:
+        self._typed[key] = at
+        if len(self._typed) > KEYS_KEPT:
+            del self._typed[next(iter(self._typed))]
 
     def _drain_queue(self) -> None:
         while self._queue:

@@ -29,6 +29,15 @@ def test_a_ring_gives_back_any_part_of_what_it_keeps(piece: int) -> None:
             assert (chunk.start, chunk.data) == (offset, data[offset : offset + limit])
 
 
+def test_a_ring_of_many_small_reads_keeps_few_things() -> None:
+    ring = OutputRing(keep_bytes=64_000)
+    for _ in range(20_000):
+        ring.append(b"a short line\r\n")
+
+    assert ring.end - ring.start < 64_000 + 1_000
+    assert ring.pages < 70
+
+
 def test_a_reader_that_fell_behind_is_told_where_the_ring_begins() -> None:
     ring = OutputRing(keep_bytes=4)
     ring.append(b"abcd")
