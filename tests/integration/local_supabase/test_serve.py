@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from supabase import AsyncClient, AsyncClientOptions, acreate_client
+from supabase import AsyncClientOptions, acreate_client
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -68,7 +68,7 @@ async def stopped(process: asyncio.subprocess.Process, *, by: signal.Signals = s
 
 
 @asynccontextmanager
-async def service_client(url: str, service_role_key: str) -> AsyncGenerator[AsyncClient]:
+async def service_client(url: str, service_role_key: str) -> AsyncGenerator[Any]:  # its own types are incomplete
     async with httpx.AsyncClient() as http:
         yield await acreate_client(url, service_role_key, AsyncClientOptions(httpx_client=http))
 

@@ -39,7 +39,7 @@ async def test_an_office_is_made_found_and_changed(admin: Api):
 
 
 async def test_an_office_says_what_else_to_look_for(admin: Api):
-    review = {"name": "needs_review", "kind": "marker", "literal": "[ACME:REVIEW]", "anchors": []}
+    review: dict[str, object] = {"name": "needs_review", "kind": "marker", "literal": "[ACME:REVIEW]", "anchors": []}
     at = f"/api/offices/{admin.office}"
     assert (await admin.http.get(at)).json()["patterns"] == []
     assert (await admin.http.patch(at, json={"patterns": [review]})).json()["patterns"] == [review]
