@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from remote_client.agents.adapter import Evidence
-from remote_client.agents.claude_prompt import as_prompt
+from remote_client.agents.prompt_text import as_prompt
 from remote_client.monitor.findings import Finding
 from shared.channels import DONE_MARKER
 from shared.states import TurnOutcome

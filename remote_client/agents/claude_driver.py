@@ -13,9 +13,9 @@ from remote_client.agents.agent_turn import AgentTurn
 from remote_client.agents.claude_cost import CostMeter
 from remote_client.agents.claude_dialogs import TRUST, dialog_on, step_to_trust
 from remote_client.agents.claude_hooks import COST, OF_TURNS
-from remote_client.agents.claude_prompt import as_prompt
 from remote_client.agents.claude_transcript import Transcript
 from remote_client.agents.pasting import CLEAR_LINE, CTRL_C, ENTER, ESCAPE, paste
+from remote_client.agents.prompt_text import as_prompt
 from remote_client.agents.watched_terminal import WatchedTerminal
 from remote_client.monitor.findings import Finding, FindingKind
 from remote_client.monitor.patterns import PatternTable

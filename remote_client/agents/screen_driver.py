@@ -9,8 +9,8 @@ from pathlib import Path
 
 from remote_client.agents.adapter import Evidence, TurnEnd, Typing
 from remote_client.agents.agent_turn import AgentTurn
-from remote_client.agents.claude_prompt import as_prompt
 from remote_client.agents.pasting import ENTER, paste
+from remote_client.agents.prompt_text import as_prompt
 from remote_client.agents.screen_doubt import Doubt, without_painted_markers
 from remote_client.agents.screen_manner import Manner
 from remote_client.agents.watched_terminal import WatchedTerminal

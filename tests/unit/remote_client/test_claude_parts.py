@@ -13,8 +13,8 @@ from remote_client.agents.claude import ClaudeAdapter
 from remote_client.agents.claude_cost import CostMeter
 from remote_client.agents.claude_dialogs import DOWN, TRUST, dialog_on, step_to_trust
 from remote_client.agents.claude_hooks import HOOKS, decision
-from remote_client.agents.claude_prompt import as_prompt
 from remote_client.agents.pasting import ENTER
+from remote_client.agents.prompt_text import as_prompt
 from remote_client.policy import AgentRule, parse_policy
 from remote_client.terminals import HookEvent
 from shared.errors import InvalidPayload, PolicyForbids

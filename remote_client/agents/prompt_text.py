@@ -1,4 +1,4 @@
-"""Makes a text one that Claude Code takes as a prompt, whatever it begins or ends with."""
+"""Makes a text one that an agent takes as a prompt, whatever it begins or ends with."""
 
 import unicodedata
 
