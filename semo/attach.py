@@ -85,7 +85,7 @@ async def _require_operator(session: Attachable, window: Window) -> None:
         await session.fit(*window.size)
     except SemoError as error:
         if error.exit_code is Exit.REFUSED:
-            error.do = error.do or "to watch it, the role viewer is enough: semo attach --read-only"
+            error.do = "to watch it, the role viewer is enough: semo attach --read-only"
         raise
 
 

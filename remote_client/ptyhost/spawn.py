@@ -46,9 +46,11 @@ def spawn(spec: TerminalSpec, environment: Mapping[str, str]) -> Spawned:
         os.chdir(spec.folder)
         if spec.umask is not None:
             os.umask(spec.umask)
-        # Python ignores these two, and what is ignored stays so in every program that is started.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        # What is ignored stays so in every program that is started: Python ignores two, and whoever starts a client in
+        # the background of a script makes it ignore Ctrl-C.
+        for number in signal.valid_signals():
+            if signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
     command = [_program(spec.command[0], environment), *spec.command[1:]]

@@ -12,7 +12,7 @@ async def test_status_shows_who_holds_which_session_and_why_what_waits_does(offi
         session = (await api.post("sessions", json={"role": "Architect", "task": "status"})).raise_for_status().json()
         waits = await office.insert("send_prompt", {"role": "BE", "text": "hello", "agent": "nobody-has-this"})
         try:
-            told = await semo("status", "--data", str(office.data))
+            told = await semo("status", "--data", str(office.data), COLUMNS="120")
             machine = (await semo("status", "--data", str(office.data), "--json")).last_line
         finally:
             (await api.post(f"commands/{waits}/cancel")).raise_for_status()

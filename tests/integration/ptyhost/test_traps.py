@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -328,6 +329,15 @@ async def test_a_daemonising_grandchild_is_ended_with_its_session(terminals: Hos
         assert not child_running(daemon)
 
 
+@pytest.fixture
+def ignoring_ctrl_c() -> Iterator[None]:
+    """As what a script starts in the background does."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ignoring_ctrl_c")
 async def test_ignored_signals_of_the_host_are_not_handed_down(terminals: HostTerminals, tmp_path: Path):
     async with Watched.running(terminals, ["grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status"], tmp_path) as program:
         await program.ended()
