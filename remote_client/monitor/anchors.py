@@ -28,9 +28,8 @@ class AnchorSearch:
             for needs in {pattern.needs for pattern in plain}
         ]
         self._literals = self._reduced(pattern for pattern in plain if pattern.literal is not None)
-        self._near = [(pattern.anchors[0], pattern.before) for pattern in patterns if pattern.before is not None]
+        self._near = NearAnchors(patterns)
         self._tail = b""
-        self._last_bytes = b""
 
     def spots(self, data: bytes) -> list[int]:
         """Where in `data` to look, in order; 0 also for what began before it. Seldom any."""
@@ -41,10 +40,9 @@ class AnchorSearch:
                 for anchor in anchors:
                     if anchor in reduced:
                         found += self._places(data, reduced, anchor)
-        found += self._near_places(data)
+        found += self._near.spots(data)
         # A literal that was found is whole: it is not looked for again with the next piece.
         self._tail = reduced[max((_end_of(word, reduced) for word in self._literals), default=0) :][-TAIL:]
-        self._last_bytes = (self._last_bytes + data[-NEAR:])[-NEAR:]
         return sorted(found)
 
     def _reduced(self, patterns: Iterable[Pattern]) -> list[bytes]:
@@ -73,9 +71,21 @@ class AnchorSearch:
                 place -= kept
         return begin
 
-    def _near_places(self, data: bytes) -> Iterator[int]:
-        """Of anchors that are common, and count only with the right thing before them."""
-        for anchor, before in self._near:
+
+class NearAnchors:
+    """Looks for anchors that are common, and count only with the right thing before them."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._anchors = [(pattern.anchors[0], pattern.before) for pattern in patterns if pattern.before is not None]
+        self._last_bytes = b""
+
+    def spots(self, data: bytes) -> list[int]:
+        found = list(self._places(data))
+        self._last_bytes = (self._last_bytes + data[-NEAR:])[-NEAR:]
+        return found
+
+    def _places(self, data: bytes) -> Iterator[int]:
+        for anchor, before in self._anchors:
             if anchor not in data:
                 continue
             joined = self._last_bytes + data

@@ -7,21 +7,20 @@ from functools import lru_cache
 
 import hyperscan
 
+from remote_client.monitor.anchors import NearAnchors
 from remote_client.monitor.patterns import Pattern
 
 _GAP = rb"(?:[\x00-\x1a\x1c-\x20\x7f]|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-OQ-WYZ\\`-~])*"
 """What a terminal may put between two characters of a word."""
 _EDGES = b"[]"
 """Every escape sequence has them: a word is found much sooner without."""
-_CUT_UP = rb"\x1b[^\x1b\]]{1,15}"
-"""Before an anchor, this may hide what else stands there."""
 
 
 class FastAnchorSearch:
     """The same as AnchorSearch, in what it takes and gives."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        expressions = {expression for pattern in patterns for expression in _expressions(pattern)}
+        expressions = {_cut_up(word) for pattern in patterns if pattern.before is None for word in pattern.anchors}
         database = _database(tuple(sorted(expressions)))
         found: list[int] = []
 
@@ -29,6 +28,7 @@ class FastAnchorSearch:
             found.append(end)
 
         self._found = found
+        self._near = NearAnchors(patterns)
         self._read = 0
         self._stream = database.stream(match_event_handler=take)
         self._stream.__enter__()
@@ -38,7 +38,7 @@ class FastAnchorSearch:
     def spots(self, data: bytes) -> list[int]:
         """Where in `data` to look, in order. Seldom any."""
         self._stream.scan(data)
-        spots = sorted({max(end - self._read - 1, 0) for end in self._found})
+        spots = sorted({*(max(end - self._read - 1, 0) for end in self._found), *self._near.spots(data)})
         self._found.clear()
         self._read += len(data)
         return spots
@@ -48,12 +48,8 @@ def _close(stream: hyperscan.Stream, _database: object, _handler: object) -> Non
     stream.close()
 
 
-def _expressions(pattern: Pattern) -> list[bytes]:
-    words = [_GAP.join(re.escape(bytes([byte])) for byte in word.strip(_EDGES) or word) for word in pattern.anchors]
-    if pattern.before is None:
-        return words
-    before = pattern.before.pattern.removesuffix(b"$")
-    return [form for word in words for form in (before + word, _CUT_UP + word)]
+def _cut_up(word: bytes) -> bytes:
+    return _GAP.join(re.escape(bytes([byte])) for byte in word.strip(_EDGES) or word)
 
 
 @lru_cache

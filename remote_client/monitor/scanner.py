@@ -18,6 +18,8 @@ from shared.ids import ByteOffset
 
 HISTORY_BYTES = 2048
 """A pattern, with all escapes in it, is not longer."""
+AFTER_BYTES = 512
+"""So much is read after an anchor at first; more when a pattern reaches to there."""
 GOES_ON_BYTES = 256
 """What belongs to an anchor may come so much later."""
 
@@ -82,10 +84,10 @@ class StreamScanner:
         read_to = 0
         for spot in spots:
             place = spot + len(history)
-            if place + HISTORY_BYTES // 2 <= read_to:
+            if place + AFTER_BYTES // 2 <= read_to:
                 continue
             begin = max(place - HISTORY_BYTES, 0)
-            end = min(place + HISTORY_BYTES, len(window)) if len(spots) <= SPOTS else len(window)
+            end = min(place + AFTER_BYTES, len(window)) if len(spots) <= SPOTS else len(window)
             part, text, hits = self._search(window, begin, end, is_start=window_start + begin == 0, last=last)
             if end < len(window) and any(hit.end == len(text) for hit in hits):
                 end = len(window)

@@ -7,6 +7,7 @@ from typing import Literal
 from remote_client.monitor.escapes import BEGUN_SEQUENCE, SEQUENCE, STRING_KEPT_BYTES
 
 BELLS_APART_BYTES = 4096
+ESCAPE = 0x1B
 _TITLES = (b"0", b"2")
 _NOTICES = (b"9", b"99", b"777")
 
@@ -29,7 +30,6 @@ class StringScanner:
 
     def feed(self, data: bytes, start: int) -> list[Message]:
         """`data` begins at offset `start`, where the last piece ended."""
-        # The bracket alone is found much sooner than the two together, since escapes are everywhere.
         if not self._rest and b"]" not in data and b"\x07" not in data and not data.endswith(b"\x1b"):
             return []
         begin = start - len(self._rest)
@@ -38,7 +38,7 @@ class StringScanner:
 
     def _walk(self, data: bytes, begin: int) -> Iterator[Message]:
         place = 0
-        while (found := data.find(b"\x1b]", place)) >= 0:
+        while (found := _introducer(data, place)) >= 0:
             yield from self._bells(data, place, found, begin)
             sequence = SEQUENCE.match(data, found)
             if sequence is not None:
@@ -65,3 +65,11 @@ class StringScanner:
             yield Message("title", end, text.decode("utf-8", "replace"))
         elif number in _NOTICES:
             yield Message("notice", end, text.decode("utf-8", "replace"))
+
+
+def _introducer(data: bytes, place: int) -> int:
+    """Where the next string begins; -1: nowhere. The bracket is found at once, while escapes are everywhere."""
+    bracket = data.find(b"]", place + 1)
+    while bracket > place and data[bracket - 1] != ESCAPE:
+        bracket = data.find(b"]", bracket + 1)
+    return bracket - 1 if bracket > place else -1
