@@ -56,7 +56,8 @@ def _headline(client: Row, pool: Row) -> Text:
     line.append(_plain(client["name"]), "bold")
     if client["online"]:
         agents = ", ".join(f"{name} {version}" for name, version in sorted(client["agents"].items()))
-        parts = ["online", f"{client['places_taken']} of {client['capacity']} in use", agents]
+        hears = "" if client["connection"] == "live" else "no hints reach it, it looks every few seconds"
+        parts = [client["connection"], hears, f"{client['places_taken']} of {client['capacity']} in use", agents]
     elif client["last_seen_at"]:
         parts = [f"offline since {client['last_seen_at'][:16].replace('T', ' ')} UTC"]
         parts.append(f"{_age(client['last_seen_at'], pool['at'])} ago")

@@ -11,7 +11,7 @@ from office_server.access import Viewer
 from office_server.services import ServicesDep
 from office_server.waiting import Waiting
 from shared.ids import Attempt, ClientId, CommandId, OfficeId, SessionId
-from shared.states import CommandType, SessionPool, SessionStatus
+from shared.states import CommandType, ConnectionState, SessionPool, SessionStatus
 
 router = APIRouter(prefix="/api/offices/{office_id}/pool", tags=["pool"])
 
@@ -20,6 +20,7 @@ class PoolClient(BaseModel):
     client_id: ClientId
     name: str
     online: bool
+    connection: ConnectionState = Field(description="live: hints reach it; polling: it looks by itself; offline")
     last_seen_at: datetime | None
     capacity: int = Field(description="sessions in use at once")
     places_taken: int = Field(description="in all offices that it serves")

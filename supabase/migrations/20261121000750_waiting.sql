@@ -81,6 +81,7 @@ begin
     'clients', (
       select coalesce(jsonb_agg(jsonb_build_object(
                'client_id', c.id, 'name', c.name, 'online', semo.is_online(c), 'last_seen_at', c.last_seen_at, 'capacity', c.capacity,
+               'connection', case when semo.is_online(c) then coalesce(c.connection, 'polling') else 'offline' end,
                'places_taken', semo.places_taken(c.id), 'agents', coalesce(c.capabilities -> 'agents', '{}'),
                'warm_roles', case when semo.is_online(c) then semo.dealt_roles(c.id, p_office) else '[]' end,
                'holding_back', case when semo.is_online(c) then c.holding_back end) order by c.name, c.id), '[]')

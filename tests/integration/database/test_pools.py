@@ -327,7 +327,7 @@ async def test_the_pool_shows_who_holds_what_and_why_the_rest_waits(world: World
 
     assert (state["session_limit"], state["places_taken"], state["warm_roles"]) == (1, 1, ["BE"])
     [machine] = state["clients"]
-    assert (machine["client_id"], machine["online"]) == (str(client.id), True)
+    assert (machine["client_id"], machine["online"], machine["connection"]) == (str(client.id), True, "polling")
     assert (machine["capacity"], machine["places_taken"], machine["warm_roles"]) == (6, 1, ["BE"])
     sessions = {UUID(one["session_id"]): one for one in state["sessions"]}
     assert set(sessions) == {idle, held}

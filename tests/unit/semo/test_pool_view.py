@@ -11,12 +11,13 @@ from semo.pool_view import draw
 
 AT = "2026-11-21T12:04:00+00:00"
 LAPTOP = {
-    "client_id": "laptop-id", "name": "laptop", "online": True, "last_seen_at": AT, "capacity": 6, "places_taken": 1,
-    "agents": {"shell": "5.2"}, "warm_roles": ["FE", "BE"], "holding_back": None,
+    "client_id": "laptop-id", "name": "laptop", "online": True, "connection": "live", "last_seen_at": AT,
+    "capacity": 6, "places_taken": 1, "agents": {"shell": "5.2"}, "warm_roles": ["FE", "BE"], "holding_back": None,
 }  # fmt: skip
 MAC: dict[str, Any] = {
-    "client_id": "mac-id", "name": "mac", "online": False, "last_seen_at": "2026-11-21T09:00:30+00:00", "capacity": 6,
-    "places_taken": 0, "agents": {"claude": "2.1", "shell": "5.2"}, "warm_roles": [], "holding_back": None,
+    "client_id": "mac-id", "name": "mac", "online": False, "connection": "offline",
+    "last_seen_at": "2026-11-21T09:00:30+00:00", "capacity": 6, "places_taken": 0,
+    "agents": {"claude": "2.1", "shell": "5.2"}, "warm_roles": [], "holding_back": None,
 }  # fmt: skip
 IDLE = {
     "session_id": "aaaaaaaa-0000-0000-0000-000000000000", "client_id": "laptop-id", "role": "FE", "agent": "shell",
@@ -54,10 +55,15 @@ def drawn(capsys: pytest.CaptureFixture[str], **changes: Any) -> list[str]:
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
 
+def test_a_machine_that_hears_no_hints_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = drawn(capsys, clients=[LAPTOP | {"connection": "polling"}])
+    assert "● laptop · polling · no hints reach it, it looks every few seconds · 1 of 6 in use · shell 5.2" in lines
+
+
 def test_it_says_who_holds_which_session_and_which_is_idle_or_missing(capsys: pytest.CaptureFixture[str]):
     lines = drawn(capsys)
     assert "  1 of 6 sessions in use · 3 commands wait · kept warm: FE, BE" in lines
-    begin = lines.index("● laptop · online · 1 of 6 in use · shell 5.2")
+    begin = lines.index("● laptop · live · 1 of 6 in use · shell 5.2")
     assert lines[begin + 1 : begin + 5] == [
         "  role/task  pool  state            for  session   held by",
         "  FE/work-1  warm  idle           3 min  aaaaaaaa",
