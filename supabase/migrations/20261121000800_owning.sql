@@ -171,6 +171,9 @@ create function renew_leases(p_client uuid, p_epoch bigint, p_leases jsonb, p_le
 returns table (command_id uuid, attempt integer) language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform semo.own_client(p_client, p_epoch);
+  -- Commands are always locked in the order of their ids.
+  perform 1 from agent_commands
+  where id in (select l.command_id from jsonb_to_recordset(p_leases) as l(command_id uuid)) order by id for no key update;
   return query
     update agent_commands c set lease_until = now() + make_interval(secs => p_lease_seconds)
     from jsonb_to_recordset(p_leases) as l(command_id uuid, attempt integer)

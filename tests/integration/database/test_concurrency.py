@@ -178,6 +178,29 @@ async def test_output_that_two_connections_tell_at_once_stands_once(crowd: Crowd
     assert await crowd.world.owner.value("select count(*) from session_output") == 20 * 20
 
 
+async def test_leases_are_renewed_while_steps_are_told_without_a_deadlock(crowd: Crowd) -> None:
+    office = await crowd.world.office()
+    client = await crowd.client(office)
+    twin = await crowd.at_its_own_connection(client)
+    for _ in range(60):
+        await crowd.world.command(office, "get_output", session_id=await client.open_session(office))
+    commands = sorted(await client.claim(60), key=lambda command: command["id"])
+    steps = [
+        {"step": "confirmed", "command_id": str(one["id"]), "attempt": one["attempt"], "at": "2026-11-21T12:00:00Z"}
+        for one in commands
+    ]
+
+    async def renew() -> None:
+        for _ in range(20):
+            assert len(await client.renew(*commands[::-1])) == 60
+
+    async def tell() -> None:
+        for _ in range(20):
+            assert await twin.call("record_progress", p_steps=steps) == 60
+
+    await asyncio.gather(renew(), tell())
+
+
 ROUNDS = 30
 
 
