@@ -11,7 +11,7 @@ from remote_client.agents.screen_agent import ScreenAdapter
 from remote_client.policy import AgentRule
 from shared.states import TurnOutcome
 from tests.support.agent_terminal import AgentTerminal, Workplace
-from tests.support.gemini_cli import AGENTS, GeminiApi, gemini_command, gemini_home
+from tests.support.gemini_cli import GeminiApi, gemini_command, gemini_home, unshared_folder
 from tests.support.messages_api import Fail, Say, Use, say
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
@@ -28,7 +28,7 @@ async def api() -> AsyncIterator[GeminiApi]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gemini(api: GeminiApi) -> AsyncIterator[AgentTerminal]:
     command = gemini_command()
-    workplace = Workplace.make(AGENTS.parent)  # it reads no settings from where others may write, as in /tmp
+    workplace = Workplace.make(unshared_folder())
     (workplace.repository / ".claude").mkdir()
     (workplace.repository / ".claude" / "CLAUDE.md").write_text("You are the persona of this test.\n")
     environment = gemini_home(workplace.home, api.url)

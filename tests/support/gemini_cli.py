@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,15 @@ from aiohttp import web
 from tests.support.messages_api import Fail, Say, Step, say
 
 AGENTS = Path(__file__).parents[2] / ".tools" / "agents"
+
+
+def unshared_folder() -> Path:
+    """Where nobody else may write, above it either: Gemini CLI reads no settings from below a folder like /tmp."""
+    if any(folder.stat().st_mode & stat.S_IWOTH for folder in AGENTS.parents):
+        folder = Path.home() / ".cache" / "semo-office-tests"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+    return AGENTS.parent
 
 
 def gemini_command() -> list[str]:
