@@ -36,7 +36,7 @@ async def second_client(office: RunningOffice, tmp_path_factory: pytest.TempPath
     async with office.api() as api:
         code = (await api.post("enrollments")).raise_for_status().json()["code"]
     joined = await semo(
-        "client", "join", code, "--office-url", office.status["office_url"], "--name", "second", "--state", str(home)
+        "client", "join", code, "--office-url", office.status["office_url"], "--name", "twin", "--state", str(home)
     )
     assert joined.exit_code == 0, joined.err
     policy = home / "policy.toml"
@@ -46,7 +46,7 @@ async def second_client(office: RunningOffice, tmp_path_factory: pytest.TempPath
     env = {"SEMO_CLIENT_STATE_DIR": str(home), "SEMO_CLIENT_POLICY_FILE": str(policy)}
     part = Part("second client", ["-m", "remote_client", "--ready-line"], env, home / "client.log")
     await part.start()
-    [client] = await office.rows("remote_clients", name="second")
+    [client] = await office.rows("remote_clients", name="twin")
     yield client["id"]
     await part.stop()
 

@@ -13,7 +13,7 @@ async def test_one_office_on_a_folder_until_ctrl_c(tmp_path: Path):
         told = await semo("status", "--data", str(office.data))
         assert told.exit_code == 0, told.err
         assert office.status["office_url"] in told.out
-        assert "· online" in told.out
+        assert " · live · " in told.out or " · polling · " in told.out
 
         second = await semo("up", "--data", str(office.data), "--port", "0")
         assert second.exit_code != 0

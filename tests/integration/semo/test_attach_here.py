@@ -14,6 +14,8 @@ from tests.integration.ptyhost.terminals import Watched, hosted
 from tests.support.person import WAIT_SECONDS, Person
 from tests.support.running_office import semo
 
+PROMPT = "\x1b[?2004h"
+"""Which bash says with each of them."""
 BASH = ("bash", "--norc", "--noprofile", "-i")
 
 
@@ -68,8 +70,10 @@ async def test_ctrl_c_goes_to_the_program_and_does_not_end_the_visit(terminals: 
         await person.until_shown("Ctrl-]")
         person.press("sleep 1000\r")
         await person.until_shown("sleep 1000")
+        prompts = person.shown.count(PROMPT.encode())
         person.press("\x03")
         await person.until_shown("^C")
+        await person.until_shown(PROMPT, prompts + 1)
         person.press("echo status-$?\r")
         await person.until_shown("status-130")
 
