@@ -1,7 +1,7 @@
 """Who calls and what they may do: from the bearer token to an office and a role in it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from office_server import unknown
 from office_server.rows import Office, Token
-from office_server.services import ServicesDep
+from office_server.services import Services, ServicesDep
 from office_server.tokens import PREFIX, hash_of
 from shared.errors import Forbidden, Unauthenticated
 from shared.ids import OfficeId
@@ -44,7 +44,17 @@ async def who_calls(services: ServicesDep, credentials: Credentials) -> Token:
     secret = credentials.credentials if credentials else ""
     if not secret:
         raise Unauthenticated("No token was sent.", advice="send it as: Authorization: Bearer semo_…")
+    return await who_shows(services, secret)
+
+
+async def who_shows(services: Services, secret: str) -> Token:
+    """The token that this is the secret of. Raises Unauthenticated."""
     token = await services.backend.tokens.find(hash_of(secret)) if secret.startswith(PREFIX) else None
+    return await still_valid(services, token)
+
+
+async def still_valid(services: Services, token: Token | None) -> Token:
+    """The token, now noted as used. Raises Unauthenticated."""
     now = datetime.now(UTC)
     if token is None or token.revoked_at is not None:
         raise Unauthenticated("This token is not valid.", advice="ask an admin of the office for a new one")
@@ -73,31 +83,39 @@ def everywhere(least: MemberRole) -> Callable[..., Coroutine[Any, Any, Token]]:
     return check
 
 
-def in_office(least: MemberRole) -> Callable[..., Coroutine[Any, Any, Access]]:
+@dataclass(frozen=True)
+class InOffice:
     """A dependency that lets in those who are at least `least` in the office that the address names."""
 
-    async def check(office_id: OfficeId, services: ServicesDep, credentials: Credentials) -> Access:
-        caller, office = await asyncio.gather(
-            who_calls(services, credentials), services.backend.offices.find(office_id), return_exceptions=True
-        )
+    least: MemberRole
+
+    async def __call__(self, office_id: OfficeId, services: ServicesDep, credentials: Credentials) -> Access:
+        return await self.let_in(services, office_id, who_calls(services, credentials))
+
+    async def let_in(self, services: Services, office_id: OfficeId, calling: Awaitable[Token]) -> Access:
+        """
+        Raises:
+            Unauthenticated: `calling` does.
+            Forbidden: the role or the office of the caller does not allow it.
+            NotFound: there is no such office.
+        """
+        caller, office = await asyncio.gather(calling, services.backend.offices.find(office_id), return_exceptions=True)
         # The caller comes first: whoever is not known learns nothing of which offices there are.
         if isinstance(caller, BaseException):
             raise caller
         if caller.office_id not in (None, office_id):
             raise Forbidden("Your token is for another office.", advice="GET /api/offices lists those it is for")
-        _check_role(caller, least)
+        _check_role(caller, self.least)
         if isinstance(office, BaseException):
             raise office
         if office is None:
             raise unknown.office(office_id)
         return Access(office, caller)
 
-    return check
 
-
-Viewer = Annotated[Access, Depends(in_office(MemberRole.VIEWER))]
-Operator = Annotated[Access, Depends(in_office(MemberRole.OPERATOR))]
-Admin = Annotated[Access, Depends(in_office(MemberRole.ADMIN))]
+Viewer = Annotated[Access, Depends(InOffice(MemberRole.VIEWER))]
+Operator = Annotated[Access, Depends(InOffice(MemberRole.OPERATOR))]
+Admin = Annotated[Access, Depends(InOffice(MemberRole.ADMIN))]
 AdminEverywhere = Annotated[Token, Depends(everywhere(MemberRole.ADMIN))]
 
 

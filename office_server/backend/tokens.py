@@ -22,6 +22,11 @@ class Tokens:
         query = self._connection.table("api_tokens").select(Token.columns()).eq("token_hash", token_hash)
         return next(iter(await self._connection.read(query, Token)), None)
 
+    async def get(self, token: UUID) -> Token | None:
+        """The token of that id, valid or not."""
+        query = self._connection.table("api_tokens").select(Token.columns()).eq("id", str(token))
+        return next(iter(await self._connection.read(query, Token)), None)
+
     async def of_office(self, office: OfficeId) -> list[Token]:
         """The office's own tokens; those that are valid everywhere belong to nobody here."""
         query = self._connection.table("api_tokens").select(Token.columns()).eq("office_id", str(office))
