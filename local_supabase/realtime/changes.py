@@ -8,7 +8,7 @@ from local_supabase.realtime.pgoutput import RowChange
 from local_supabase.realtime.protocol import dump
 from local_supabase.realtime.sessions import Connection
 from local_supabase.realtime.subscriptions import Subscriber, Subscription
-from local_supabase.realtime.tables import Column, Table, describe, to_json
+from local_supabase.realtime.tables import Column, KnownTables, Table, to_json
 from local_supabase.realtime.tokens import Token
 from local_supabase.realtime.visibility import PolicyFailed, may_see, passed
 
@@ -44,6 +44,7 @@ async def deliveries(
     change: RowChange,
     subscriptions: Mapping[Subscriber, Subscription],
     record_bytes: int,
+    tables: KnownTables,
 ) -> list[Delivery]:
     """Every frame that `change` causes, by the rights that the subscribers have at this moment."""
     oid, action = change.relation.oid, change.action
@@ -51,7 +52,7 @@ async def deliveries(
     wanted = {who: bindings for who, bindings in wanted.items() if bindings}
     if not wanted:
         return []
-    table = await describe(connection, oid, {subscriptions[who].token.role for who in wanted})
+    table = await tables.get(connection, oid, frozenset(subscriptions[who].token.role for who in wanted))
     if table is None:
         return []
     row = _Row(

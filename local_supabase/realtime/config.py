@@ -19,6 +19,9 @@ class Limits:
     """A changed row above this is sent with its small fields only, and an error in it."""
     outbox_bytes: int = 16 * 1024 * 1024
     """What may wait for one slow reader before its socket is closed with 1013."""
+    changes_after: timedelta = timedelta(milliseconds=100)
+    """How long row changes gather before they are rendered together; the real server looks every 100 to 500 ms.
+    Broadcasts do not wait, and so are not held up by the very row that they hint at."""
     pending_changes: int = 10_000
     """Row changes that may wait for rendering; more are dropped, as the real server drops what is over its limit."""
     idle_after: timedelta = timedelta(seconds=60)

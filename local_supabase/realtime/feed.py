@@ -16,6 +16,7 @@ from local_supabase.realtime.config import Limits
 from local_supabase.realtime.pgoutput import RowChange
 from local_supabase.realtime.sessions import DatabaseUnreachable, Sessions
 from local_supabase.realtime.subscriptions import Subscriber, Subscription, check
+from local_supabase.realtime.tables import KnownTables
 
 RETRY_SECONDS = 0.2
 
@@ -59,19 +60,24 @@ class ChangeFeed:
         """Until cancelled. While the database is away everything waits."""
         while True:
             item = await self._queue.get()
-            try:
-                await self._handle(item)
-            except psycopg.Error as failure:
-                _log.error("change_not_rendered", error=str(failure).strip())
+            if isinstance(item, RowChange):
+                await asyncio.sleep(self._limits.changes_after.total_seconds())
+            tables = KnownTables()
+            await self._handle(item, tables)
+            while not self._queue.empty():
+                await self._handle(self._queue.get_nowait(), tables)
 
-    async def _handle(self, item: _Subscribe | RowChange) -> None:
+    async def _handle(self, item: _Subscribe | RowChange, tables: KnownTables) -> None:
         while True:
             try:
                 if isinstance(item, _Subscribe):
                     return await self._subscribe(item.subscriber)
-                return await self._deliver(item)
+                return await self._deliver(item, tables)
             except DatabaseUnreachable:
                 await asyncio.sleep(RETRY_SECONDS)
+            except psycopg.Error as failure:
+                _log.error("change_not_rendered", error=str(failure).strip())
+                return None
 
     async def _subscribe(self, subscriber: Subscriber) -> None:
         if subscriber not in self._members:
@@ -97,11 +103,11 @@ class ChangeFeed:
             self.unsubscribe(subscriber)
             subscriber.refused(message)
 
-    async def _deliver(self, change: RowChange) -> None:
+    async def _deliver(self, change: RowChange, tables: KnownTables) -> None:
         if not any(each.of(change.relation.oid, change.action) for each in self._subscriptions.values()):
             return
         async with self._sessions.connection() as connection:
-            found = await deliveries(connection, change, dict(self._subscriptions), self._limits.record_bytes)
+            found = await deliveries(connection, change, dict(self._subscriptions), self._limits.record_bytes, tables)
         for delivery in found:
             if delivery.subscriber in self._members:
                 delivery.subscriber.changed(delivery.binding_ids, change.action, delivery.data_json)

@@ -37,6 +37,19 @@ class Table:
         return [column for column in self.columns if column.is_key]
 
 
+class KnownTables:
+    """What was described already, for as long as a few changes are worked off."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[int, frozenset[str]], Table | None] = {}
+
+    async def get(self, connection: Connection, oid: int, roles: frozenset[str]) -> Table | None:
+        """As `describe`."""
+        if (oid, roles) not in self._tables:
+            self._tables[oid, roles] = await describe(connection, oid, roles)
+        return self._tables[oid, roles]
+
+
 async def describe(connection: Connection, oid: int, roles: Collection[str]) -> Table | None:
     """The table as it is now; None when it is gone."""
     table = await (
