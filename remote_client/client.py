@@ -35,6 +35,7 @@ from remote_client.recovery import Recovery
 from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session
 from remote_client.settings import ClientSettings
+from remote_client.spec_commands import SpecCommands
 from remote_client.subscriber import Subscriber
 from remote_client.supabase_calls import SupabaseCalls
 from remote_client.turns import Turns
@@ -113,7 +114,8 @@ class _Client:
         self._pool = Pool(maker, opening, Memory(policy), self._link, self._uplink, policy, self._on_place_free)
         self._keeper = PoolKeeper(self._pool, circuits, maker)
         turns = Turns(journal, self._link, self._uplink)
-        handlers = Handlers(self._pool, self._terminals, turns, journal, policy, self._uplink)
+        specs = SpecCommands(maker.worktrees_of)
+        handlers = Handlers(self._pool, self._terminals, turns, journal, policy, self._uplink, specs)
         self._executor = Executor(
             self._link,
             handlers,

@@ -11,6 +11,7 @@ from remote_client.notes import TypingNote
 from remote_client.policy import Policy
 from remote_client.pool import Pool
 from remote_client.sessions import Session, SessionRequest
+from remote_client.spec_commands import SpecCommands
 from remote_client.terminals import Terminals
 from remote_client.touches import note_touch
 from remote_client.turns import Turns
@@ -45,7 +46,14 @@ def _done(result: dict[str, object], status: SessionStatus | None = None) -> Com
 
 class Handlers:
     def __init__(
-        self, pool: Pool, terminals: Terminals, turns: Turns, journal: Journal, policy: Policy, uplink: Uplink
+        self,
+        pool: Pool,
+        terminals: Terminals,
+        turns: Turns,
+        journal: Journal,
+        policy: Policy,
+        uplink: Uplink,
+        specs: SpecCommands,
     ) -> None:
         self._pool = pool
         self._terminals = terminals
@@ -63,6 +71,9 @@ class Handlers:
             CommandType.CANCEL: self._cancel,
             CommandType.TERMINATE: self._terminate,
             CommandType.RELEASE_SESSION: self._release_session,
+            CommandType.READ_DOCUMENTS: specs.read,
+            CommandType.WRITE_DOCUMENTS: specs.write,
+            CommandType.MERGE_WORK: specs.merge,
         }
 
     async def run(self, hold: Hold) -> Completion:

@@ -89,7 +89,7 @@ class SessionMaker:
         adapter = self._adapters.get(agent)
         if adapter is None:
             raise PolicyForbids(f'the agent "{agent}" is not to be had on this machine')
-        worktrees = self._worktrees_of(request.office_id)
+        worktrees = self.worktrees_of(request.office_id)
         command = hold.command if hold is not None else None
         session_id = SessionId(uuid4())
         opened = OpenedSession(
@@ -118,7 +118,12 @@ class SessionMaker:
             raise
         return session
 
-    def _worktrees_of(self, office_id: OfficeId) -> Worktrees:
+    def worktrees_of(self, office_id: OfficeId) -> Worktrees:
+        """Where the work of an office happens.
+
+        Raises:
+            PolicyForbids: the policy names no repository for it, or one outside of what it allows.
+        """
         terms = self._terms.get(office_id)
         repository = self._policy.repository_for(office_id, terms.name if terms is not None else "")
         places = (self._policy.require_allowed(repository.path), self._policy.require_allowed(repository.worktrees))
@@ -214,7 +219,7 @@ class SessionMaker:
         adapter = self._adapters.get(note.agent)
         if adapter is None:
             raise PolicyForbids(f'the agent "{note.agent}" is no longer to be had on this machine')
-        worktrees = self._worktrees_of(note.office_id)
+        worktrees = self.worktrees_of(note.office_id)
         persona = WornPersona(self._link, note.session_id, note.office_id, note.role)
         await persona.remember(note.persona_version)
         session = Session(

@@ -151,6 +151,14 @@ class Worktrees:
 
         return await self._in_thread(work)
 
+    def look(self) -> Repository:
+        """The repository as it is now. Blocks.
+
+        Raises:
+            NotFound, PolicyForbids, InvalidPayload: as `take`.
+        """
+        return self._open()
+
     # What follows runs in a thread ----------------------------------------------------------------------------------
 
     async def _in_thread(self, work: Callable[[], Answer]) -> Answer:

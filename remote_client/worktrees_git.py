@@ -1,8 +1,12 @@
 """Runs git for the worktrees: no hook, no question at a terminal, no daemon that stays; its own words when it fails."""
 
+import os
+import subprocess
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO
 
 import git
 from git.exc import GitCommandError
@@ -58,6 +62,50 @@ class Git:
             if error.status == 1:
                 return None
             raise SessionFailed(f"git {arguments[0]} failed in {self.folder}: {_words_of(error)}") from error
+
+    def either_way(self, *arguments: str) -> str:
+        """What git prints when it ends with 0 or 1; by the latter, `merge-tree` says that something conflicts.
+
+        Raises:
+            SessionFailed: git failed.
+        """
+        status, said, complaint = self._plainly(arguments, None)
+        if status not in (0, 1):
+            raise SessionFailed(f"git {arguments[0]} failed in {self.folder}: {complaint.decode(errors='replace')}")
+        return said.decode(errors="surrogateescape")
+
+    def fed(self, text: str, *arguments: str) -> str:
+        """What git prints when it reads `text` from its stdin.
+
+        Raises:
+            SessionFailed: git failed.
+        """
+        with tempfile.TemporaryFile() as file:
+            file.write(text.encode(errors="surrogateescape"))
+            file.seek(0)
+            status, said, complaint = self._plainly(arguments, file)
+        if status:
+            raise SessionFailed(f"git {arguments[0]} failed in {self.folder}: {complaint.decode(errors='replace')}")
+        return said.decode().rstrip("\n")
+
+    def text_of(self, blob: str) -> str | None:
+        """What is in a blob; None when it is not UTF-8, or holds NUL."""
+        status, said, _ = self._plainly(("cat-file", "blob", blob), None)
+        try:
+            text = said.decode()
+        except UnicodeDecodeError:
+            return None
+        return None if status or "\0" in text else text
+
+    def _plainly(self, arguments: tuple[str, ...], stdin: IO[bytes] | None) -> tuple[int, bytes, bytes]:
+        """How git ended, and all that it wrote to stdout and to stderr."""
+        settings = [word for setting in _QUIET for word in ("-c", setting)]
+        command = ["git", "-C", str(self.folder), *settings, *arguments]
+        done = subprocess.run(
+            command, stdin=stdin or subprocess.DEVNULL, capture_output=True, check=False, start_new_session=True,
+            env={**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **_ENVIRONMENT},
+        )  # fmt: skip
+        return done.returncode, done.stdout, done.stderr
 
     def commit(self, name: str) -> str | None:
         """The id of the commit that a name stands for."""

@@ -55,6 +55,35 @@ class Resize(Payload):
     rows: Annotated[int, Field(ge=5, le=300)]
 
 
+Spec = Annotated[Slug, Field(max_length=48)]
+DOCUMENT_MAX_BYTES = 262_144
+DOCUMENT_NAME = r"^([a-z][A-Za-z0-9_-]{0,59}/)?[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.(md|json)$"
+DocumentName = Annotated[str, StringConstraints(pattern=DOCUMENT_NAME)]
+
+
+class ReadDocuments(Payload):
+    """What lies in the folder of a spec task, at the tip of its branch."""
+
+    spec: Spec
+
+
+class WriteDocuments(Payload):
+    """Documents to be committed into the folder of a spec task; `base`: where its branch begins, if it is not there."""
+
+    spec: Spec
+    documents: Annotated[dict[DocumentName, str], Field(min_length=1, max_length=200)]
+    message: Annotated[str, Field(min_length=1)]
+    base: Annotated[Name, Field(max_length=200)] | None = None
+
+
+class MergeWork(Payload):
+    """An agent's branch to be merged into the branch of a spec task."""
+
+    spec: Spec
+    branch: Annotated[Name, Field(max_length=200)]
+    base: Annotated[Name, Field(max_length=200)] | None = None
+
+
 class Nothing(Payload):
     """For commands that say all by their type: cancel, terminate, release_session."""
 
@@ -69,6 +98,9 @@ PAYLOADS: dict[CommandType, type[Payload]] = {
     CommandType.CANCEL: Nothing,
     CommandType.TERMINATE: Nothing,
     CommandType.RELEASE_SESSION: Nothing,
+    CommandType.READ_DOCUMENTS: ReadDocuments,
+    CommandType.WRITE_DOCUMENTS: WriteDocuments,
+    CommandType.MERGE_WORK: MergeWork,
 }
 
 
@@ -101,6 +133,27 @@ class Output(BaseModel):
     output: str
     next: ByteOffset
     status: SessionStatus
+
+
+class Documents(BaseModel):
+    """The documents of a spec task at a commit. `skipped`: what lies there and could not be read, and why."""
+
+    commit: str
+    documents: dict[str, str]
+    skipped: dict[str, str] = Field(default_factory=dict)
+
+
+class Committed(BaseModel):
+    """The tip of a spec task's branch; `changed`: whether it moved."""
+
+    commit: str
+    changed: bool
+
+
+class Merged(Committed):
+    """`conflicts`: files that keep the branch from being merged; then nothing has moved."""
+
+    conflicts: list[str] = Field(default_factory=list)
 
 
 class Moved(BaseModel):

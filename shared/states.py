@@ -16,6 +16,9 @@ class CommandType(StrEnum):
     CANCEL = "cancel"
     TERMINATE = "terminate"
     RELEASE_SESSION = "release_session"
+    READ_DOCUMENTS = "read_documents"
+    WRITE_DOCUMENTS = "write_documents"
+    MERGE_WORK = "merge_work"
 
 
 class CommandStatus(StrEnum):

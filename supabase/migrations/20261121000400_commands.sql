@@ -2,7 +2,8 @@
 
 create type command_type as enum (
   'create_session', 'send_prompt', 'send_text', 'send_keys', 'get_output',
-  'resize', 'cancel', 'terminate', 'release_session');
+  'resize', 'cancel', 'terminate', 'release_session',
+  'read_documents', 'write_documents', 'merge_work');  -- on the branch of a spec task, in no session
 
 create type command_status as enum (
   'pending',     -- inserted; nobody has taken it          → processing, expired, cancelled
@@ -76,12 +77,12 @@ returns boolean language sql immutable as $$
 $$;
 
 -- What each type takes. Kinds: text; keystrokes (text that may be blank); slug (one part of a path: letters, digits, . _ -); name (also / : @ [ ]); number;
--- integer; keys.
--- `lowest` and `highest` bound a number, or the length of a text in bytes, or how many keys.
+-- integer; keys; documents (names of documents and what is in each).
+-- `lowest` and `highest` bound a number, or the length of a text in bytes, or how many keys or documents.
 create table semo.payload_fields (
   command_type command_type not null,
   field        text not null,
-  kind         text not null check (kind in ('text', 'keystrokes', 'slug', 'name', 'number', 'integer', 'keys')),
+  kind         text not null check (kind in ('text', 'keystrokes', 'slug', 'name', 'number', 'integer', 'keys', 'documents')),
   required     boolean not null,
   lowest       numeric not null,
   highest      numeric not null,
@@ -106,7 +107,15 @@ insert into semo.payload_fields values
   ('get_output',     'after',     'integer', false, 0, 9007199254740991),
   ('get_output',     'limit',     'integer', false, 1, 1048576),
   ('resize',         'cols',      'integer', true,  20, 500),
-  ('resize',         'rows',      'integer', true,  5, 300);
+  ('resize',         'rows',      'integer', true,  5, 300),
+  ('read_documents',  'spec',      'slug',    true,  1, 48),
+  ('write_documents', 'spec',      'slug',    true,  1, 48),
+  ('write_documents', 'documents', 'documents', true, 1, 200),
+  ('write_documents', 'message',   'text',    true,  1, 2000),
+  ('write_documents', 'base',      'name',    false, 1, 200),
+  ('merge_work',      'spec',      'slug',    true,  1, 48),
+  ('merge_work',      'branch',    'name',    true,  1, 200),
+  ('merge_work',      'base',      'name',    false, 1, 200);
 
 create function semo.field_problem(f semo.payload_fields, v jsonb)
 returns text language plpgsql immutable as $$
@@ -131,6 +140,16 @@ begin
     v_number := (v #>> '{}')::numeric;
     if f.kind = 'integer' and v_number <> trunc(v_number) then return 'must be a whole number'; end if;
     if v_number not between f.lowest and f.highest then return format('must be between %s and %s', f.lowest, f.highest); end if;
+  elsif f.kind = 'documents' then
+    if jsonb_typeof(v) <> 'object' or (select count(*) from jsonb_object_keys(v)) not between f.lowest and f.highest then
+      return format('must be an object of %s to %s documents', f.lowest, f.highest);
+    end if;
+    select k into v_bad from jsonb_object_keys(v) as k 
+    where k !~ '^([a-z][A-Za-z0-9_-]{0,59}/)?[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.(md|json)$' limit 1;
+    if v_bad is not null then return format('does not take a document of the name "%s"', v_bad); end if;
+    select d.key into v_bad from jsonb_each(v) as d where jsonb_typeof(d.value) <> 'string' or octet_length(d.value #>> '{}') > 262144 limit 1;
+    if v_bad is not null then return format('must hold a text of at most 262144 bytes as "%s"', v_bad); end if;
+    if octet_length(v::text) > 4194304 then return 'is larger than 4194304 bytes'; end if;
   else
     if jsonb_typeof(v) <> 'array' or jsonb_array_length(v) not between f.lowest and f.highest then
       return format('must be a list of %s to %s keys', f.lowest, f.highest);
@@ -174,7 +193,9 @@ begin
     return 'send_prompt: needs a session_id, or a "role" to take a session of';
   elsif p_type = 'send_prompt' and p_session is not null and (p_payload ->> 'role' is not null or p_payload ->> 'agent' is not null) then
     return 'send_prompt: takes "role" and "agent" only without a session_id';
-  elsif p_session is null and p_type not in ('create_session', 'send_prompt') then
+  elsif p_session is not null and p_type in ('read_documents', 'write_documents', 'merge_work') then
+    return format('%s: is done in no session and takes no session_id', p_type);
+  elsif p_session is null and p_type not in ('create_session', 'send_prompt', 'read_documents', 'write_documents', 'merge_work') then
     return format('%s: needs a session_id', p_type);
   end if;
   return null;

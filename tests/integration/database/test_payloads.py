@@ -66,6 +66,12 @@ MISTAKES: list[tuple[str, Any, bool, str]] = [
     ("release_session", {"x": 1}, True, 'release_session: unknown field "x"'),
     ("cancel", [], True, "cancel: the payload must be an object, not array"),
     ("cancel", "now", True, "cancel: the payload must be an object, not string"),
+    ("write_documents", {"spec": "a", "message": "x", "documents": {"../x.md": ""}}, False, "a document of the name"),
+    ("write_documents", {"spec": "a", "message": "x", "documents": {"x.sh": ""}}, False, "a document of the name"),
+    ("write_documents", {"spec": "a", "message": "x", "documents": {}}, False, "an object of 1 to 200 documents"),
+    ("write_documents", {"spec": "a", "message": "x", "documents": {"a.md": 1}}, False, "must hold a text"),
+    ("write_documents", {"spec": "a/b", "message": "x", "documents": {"a.md": ""}}, False, '"spec" may hold only'),
+    ("read_documents", {"spec": "a"}, True, "is done in no session"),
 ]  # fmt: skip
 
 
@@ -99,6 +105,10 @@ async def test_a_mistake_is_refused_in_words_that_name_it_whoever_makes_it(
         ("get_output", {}, True),
         ("resize", {"cols": 20, "rows": 300}, True),
         ("cancel", {}, True), ("terminate", {}, True), ("release_session", {}, True),
+        ("read_documents", {"spec": "login"}, False),
+        ("write_documents", {"spec": "login", "documents": {"tasks.md": "", "history/BE-1_2.md": "x" * 262144,
+                             "spec-metadata.json": "{}"}, "message": "tick", "base": "main"}, False),
+        ("merge_work", {"spec": "login", "branch": "agent/BE-login-1.2", "base": "main"}, False),
     ],
 )  # fmt: skip
 async def test_what_the_design_says_is_taken(
@@ -164,10 +174,22 @@ async def test_python_and_the_table_list_the_same_fields_and_limits(world: World
     assert set(PAYLOADS) == set(CommandType)
 
 
+IN_NO_SESSION = ("read_documents", "write_documents", "merge_work")
+DOCUMENTS = st.dictionaries(
+    st.sampled_from(["tasks.md", "history/a.md", "../a.md", "a/b/c.md", "a.sh", "/a.md", "A/a.md", "a.md\n", ".md"]),
+    st.just("x") | st.just("") | st.integers(0, 1), max_size=2,
+)  # fmt: skip
 ODD_WORDS = ["BE", "a", "", "a b", "a\n", "-a", ".a", "a-b_c.d", "a/b", "a@b:c[1]", "é", "x" * 33, "x" * 65, "x" * 101]
 WORDS = st.sampled_from(ODD_WORDS) | st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=12)
 NUMBERS = st.integers(-5, 600) | st.sampled_from([1048576, 1048577, 86400, 86401, 0.5, 1.5, 20.5])
-VALUES = WORDS | NUMBERS | st.booleans() | st.none() | st.lists(st.sampled_from(["enter", "y", "f1"]), max_size=3)
+VALUES = (
+    WORDS
+    | DOCUMENTS
+    | NUMBERS
+    | st.booleans()
+    | st.none()
+    | st.lists(st.sampled_from(["enter", "y", "f1"]), max_size=3)
+)
 NAMES = sorted({name for model in PAYLOADS.values() for name in model.model_fields} | {"unknown"})
 CASES = st.tuples(st.sampled_from(list(PAYLOADS)), st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=4))
 
@@ -176,7 +198,8 @@ def helped(case: tuple[CommandType, dict[str, Any]]) -> tuple[CommandType, dict[
     """Most cases are stopped by an unknown field: keep only those that the type knows, and give it what it needs."""
     command_type, payload = case
     known = {name: value for name, value in payload.items() if name in PAYLOADS[command_type].model_fields}
-    needed = {"role": "BE", "text": "x", "keys": ["enter"], "cols": 80, "rows": 24}
+    needed: dict[str, Any] = {"role": "BE", "text": "x", "keys": ["enter"], "cols": 80, "rows": 24}
+    needed |= {"spec": "login", "documents": {"a.md": "x"}, "message": "x", "branch": "agent/BE-x"}
     required = [name for name, field in PAYLOADS[command_type].model_fields.items() if field.is_required()]
     return command_type, {**{name: needed[name] for name in required}, **known}
 
@@ -209,7 +232,7 @@ def taken_by(model: type[Payload], payload: dict[str, Any]) -> bool:
 
 def may_be_without_session(command_type: CommandType, payload: dict[str, Any]) -> bool:
     """Whether the rule about sessions, which stands in the database alone, is content without one."""
-    return command_type == "create_session" or (
+    return command_type in ("create_session", *IN_NO_SESSION) or (
         command_type == "send_prompt" and ("role" in payload or "agent" in payload)
     )
 
