@@ -39,20 +39,18 @@ def plain_text(data: bytes) -> str:
     return _NOTHING.sub(b"", _LINE_ENDS.sub(b"\n", _SPACES.sub(b" ", data))).decode("latin-1")
 
 
-def raw_place(data: bytes, place: int) -> int:
-    """Where in `data` the character at `place` of its plain text comes from."""
-    begin, end = 0, len(data)
-    while end - begin > NEAR_BYTES:
-        middle = data.rfind(b"\x1b[", begin + 1, (begin + end) // 2 + 2)
-        if middle < 0:
-            break
-        characters = len(plain_text(data[begin:middle]))
-        if characters > place:
-            end = middle
-        else:
-            begin = middle
-            place -= characters
-    return begin + _raw_place_near(data[begin:end], place)
+def raw_place(data: bytes, place: int, characters: int) -> int:
+    """Where in `data` the character at `place` of its plain text, of so many characters, comes from.
+
+    Looks from the end, where what was found nearly always is.
+    """
+    end = len(data)
+    while (begin := data.rfind(b"\x1b[", 1, max(end - NEAR_BYTES, 0))) > 0:
+        before = characters - len(plain_text(data[begin:end]))
+        if before <= place:
+            return begin + _raw_place_near(data[begin:end], place - before)
+        characters, end = before, begin
+    return _raw_place_near(data[:end], place)
 
 
 def _raw_place_near(data: bytes, place: int) -> int:

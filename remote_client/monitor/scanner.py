@@ -97,7 +97,7 @@ class StreamScanner:
                 if hit.end == len(text) and hit.pattern.literal is None and not last:
                     self._unfinished = True
                     continue
-                reached = window_start + begin + raw_place(part, hit.end - 1) + 1
+                reached = window_start + begin + raw_place(part, hit.end - 1, len(text)) + 1
                 # What ended well before this spot was read at a spot of its own.
                 if reached > max(self._last_ends.get(hit.pattern.name, -1), window_start + place - NEAR):
                     self._last_ends[hit.pattern.name] = reached

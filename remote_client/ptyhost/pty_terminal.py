@@ -18,7 +18,7 @@ from remote_client.ptyhost.events import Start
 from remote_client.ptyhost.processes import Leader, end_tree
 from remote_client.ptyhost.record import Record
 from remote_client.ptyhost.spawn import Spawned, require_size, spawn
-from remote_client.ptyhost.turns import MOST_BYTES, Turns
+from remote_client.ptyhost.turns import TURN_BYTES, Turns
 from remote_client.terminals import SESSION_TAG, ExitStatus, InputMode, TerminalSpec
 from shared.errors import Conflict, SessionFailed
 from shared.ids import ByteOffset
@@ -84,7 +84,7 @@ class PtyTerminal:
     def _has_output(self) -> None:
         self.read(self._turns.share())
 
-    def read(self, at_most: int = MOST_BYTES) -> None:
+    def read(self, at_most: int = TURN_BYTES) -> None:
         """Takes in what has come, without waiting."""
         pieces: list[bytes] = []
         taken = 0
