@@ -24,6 +24,7 @@ from office_server.middleware import BodyLimit, Observed
 from office_server.personas import PersonaKeeper
 from office_server.results import Results
 from office_server.routes import (
+    approvals,
     clients,
     commands,
     enrollment,
@@ -39,7 +40,7 @@ from office_server.services import Services
 from office_server.settings import OfficeSettings
 from realtime_line.socket import Endpoint
 
-_ROUTERS = (offices, personas, clients, enrollment, sessions, prompts, commands, pool, tokens, health)
+_ROUTERS = (offices, personas, clients, enrollment, sessions, prompts, commands, approvals, pool, tokens, health)
 
 
 def create_app(settings: OfficeSettings) -> FastAPI:

@@ -1,4 +1,4 @@
-"""Keeps the house every few seconds: personas rendered, commands expired and rescued, old output removed."""
+"""Keeps the house every few seconds: personas, commands and approvals that nobody else moves on, old output."""
 
 import asyncio
 
@@ -45,6 +45,7 @@ class Maintenance:
         rescued = await self._upkeep.rescue_commands()
         if expired or rescued:
             _log.info("commands_moved", expired=expired, rescued=rescued)
+        await self._upkeep.settle_approvals()
         clock = asyncio.get_running_loop().time
         if clock() >= self._prune_at:
             await self._upkeep.prune_output()

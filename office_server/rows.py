@@ -6,8 +6,16 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from shared.ids import Attempt, ByteOffset, ClientId, CommandId, OfficeId, PersonaId, SessionId
-from shared.states import CommandStatus, CommandType, ConnectionState, MemberRole, SessionPool, SessionStatus
+from shared.ids import ApprovalId, Attempt, ByteOffset, ClientId, CommandId, OfficeId, PersonaId, SessionId, TurnId
+from shared.states import (
+    ApprovalStatus,
+    CommandStatus,
+    CommandType,
+    ConnectionState,
+    MemberRole,
+    SessionPool,
+    SessionStatus,
+)
 
 
 class Row(BaseModel):
@@ -27,6 +35,7 @@ class Office(Row):
     idle_seconds: int
     output_keep_bytes: int
     output_keep_days: int
+    approval_seconds: int = Field(description="how long an agent's request waits for an answer before it is denied")
     patterns: list[dict[str, Any]] = Field(description="what its clients look for besides what they know")
     created_at: datetime
 
@@ -141,6 +150,31 @@ class Session(Row):
     @property
     def session_id(self) -> SessionId:
         return self.id
+
+
+class Approval(Row):
+    """One exact action that an agent asks leave for, and what it was answered."""
+
+    id: ApprovalId
+    office_id: OfficeId
+    client_id: ClientId
+    session_id: SessionId
+    command_id: CommandId
+    attempt: Attempt
+    turn_id: TurnId
+    tool: str = Field(examples=["Bash"])
+    input: Any = Field(examples=[{"command": "git push"}], description="what the tool is to do, as the agent says it")
+    cwd: str
+    digest: str = Field(description="sha256 of the whole action; given with an answer, it answers no other")
+    redacted: bool = Field(description="whether `input` hides something that the machine's policy keeps back")
+    status: ApprovalStatus
+    requested_at: datetime
+    created_at: datetime
+    expires_at: datetime = Field(description="without an answer by then it is denied")
+    answered_at: datetime | None = Field(description="when it was answered, or stopped waiting")
+    answered_by: str | None
+    message: str | None = Field(description="what the agent is told with it; of one that was withdrawn: why")
+    delivered_at: datetime | None = Field(description="when the terminal had this answer")
 
 
 class OutputChunk(Row):

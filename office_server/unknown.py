@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from shared.errors import NotFound
-from shared.ids import ClientId, CommandId, OfficeId, SessionId
+from shared.ids import ApprovalId, ClientId, CommandId, OfficeId, SessionId
 
 
 def office(office_id: OfficeId) -> NotFound:
@@ -35,6 +35,14 @@ def client(office_id: OfficeId, client_id: ClientId) -> NotFound:
         f"There is no client {client_id} in office {office_id}.",
         advice=f"GET /api/offices/{office_id}/clients lists its machines; POST …/enrollments lets another one in",
         client_id=str(client_id),
+    )
+
+
+def approval(office_id: OfficeId, approval_id: ApprovalId) -> NotFound:
+    return NotFound(
+        f"There is no approval {approval_id} in office {office_id}.",
+        advice=f"GET /api/offices/{office_id}/approvals lists what waits for an answer",
+        approval_id=str(approval_id),
     )
 
 

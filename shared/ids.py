@@ -8,6 +8,7 @@ ClientId = NewType("ClientId", UUID)
 CommandId = NewType("CommandId", UUID)
 SessionId = NewType("SessionId", UUID)
 TurnId = NewType("TurnId", UUID)
+ApprovalId = NewType("ApprovalId", UUID)
 PersonaId = NewType("PersonaId", UUID)
 
 Attempt = NewType("Attempt", int)

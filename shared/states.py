@@ -59,6 +59,14 @@ class TurnOutcome(StrEnum):
     LOST = "lost"
 
 
+class ApprovalStatus(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
 class ConnectionState(StrEnum):
     """How a client is connected, as the client knows it and as the office shows it."""
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from office_server.backend.approvals import Approvals
 from office_server.backend.clients import Clients
 from office_server.backend.commands import Commands
 from office_server.backend.connection import Connection, connect
@@ -23,6 +24,7 @@ class Backend:
         self.clients = Clients(connection)
         self.commands = Commands(connection)
         self.sessions = Sessions(connection)
+        self.approvals = Approvals(connection)
         self.upkeep = Upkeep(connection)
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from office_server.backend.connection import Connection, MigrationsMissing
 
 _NOBODY = str(UUID(int=0))
-_TABLES = ("offices", "api_tokens", "remote_clients", "agent_commands", "agent_sessions", "session_output")
+_TABLES = ("offices", "api_tokens", "remote_clients", "agent_commands", "agent_sessions", "session_output", "approvals")
 
 
 class Upkeep:
@@ -19,6 +19,9 @@ class Upkeep:
 
     async def rescue_commands(self) -> int:
         return int(await self._connection.call("rescue_commands"))
+
+    async def settle_approvals(self) -> int:
+        return int(await self._connection.call("settle_approvals"))
 
     async def prune_output(self) -> int:
         return int(await self._connection.call("prune_output"))

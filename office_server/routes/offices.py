@@ -25,6 +25,9 @@ class Limits(BaseModel):
     idle_seconds: int | None = Field(default=None, ge=10, le=2**31 - 1, examples=[600])
     output_keep_bytes: int | None = Field(default=None, ge=65536, le=2**63 - 1, description="per session")
     output_keep_days: int | None = Field(default=None, ge=1, le=36500)
+    approval_seconds: int | None = Field(
+        default=None, ge=10, le=86400, description="how long an agent's request waits before it is denied"
+    )
     patterns: list[OfficePattern] | None = Field(
         default=None,
         max_length=MOST_PATTERNS,

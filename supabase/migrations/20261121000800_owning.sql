@@ -58,7 +58,7 @@ begin
   return jsonb_build_object('epoch', v_client.epoch, 'offices', semo.office_terms(p_client), 'held', v_held, 'sessions', v_sessions);
 end $$;
 
--- Says that the client lives, and keeps the house: what has run out expires, what nobody holds is rescued.
+-- Says that the client lives, and keeps the house: what has run out expires, what nobody holds is rescued or withdrawn.
 create function heartbeat(p_client uuid, p_epoch bigint)
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 begin
@@ -66,6 +66,7 @@ begin
   update remote_clients set last_seen_at = now(), signed_off_at = null where id = p_client;
   perform expire_commands();
   perform rescue_commands();
+  perform settle_approvals();
   return jsonb_build_object('offices', semo.office_terms(p_client));
 end $$;
 

@@ -9,6 +9,7 @@ import pytest
 from local_supabase.database import Database
 from local_supabase.migrate import migrate
 from shared.states import (
+    ApprovalStatus,
     CommandStatus,
     CommandType,
     ConnectionState,
@@ -54,6 +55,7 @@ async def test_the_seven_personas_are_there_for_every_office(world: World) -> No
         (TurnOutcome, "turn_outcome"),
         (MemberRole, "member_role"),
         (ConnectionState, "connection_state"),
+        (ApprovalStatus, "approval_status"),
     ],
 )
 async def test_python_names_the_same_states_in_the_same_order(world: World, enum: type[StrEnum], sql_type: str) -> None:
@@ -67,6 +69,15 @@ async def test_every_sql_enum_has_its_python_twin(world: World) -> None:
     )
     in_python = {
         re.sub(r"(?<!^)(?=[A-Z])", "_", enum.__name__).lower()
-        for enum in (CommandType, CommandStatus, SessionStatus, SessionPool, TurnOutcome, MemberRole, ConnectionState)
+        for enum in (
+            ApprovalStatus,
+            CommandType,
+            CommandStatus,
+            SessionStatus,
+            SessionPool,
+            TurnOutcome,
+            MemberRole,
+            ConnectionState,
+        )
     }
     assert {name["typname"] for name in names} == in_python

@@ -18,6 +18,7 @@ OWNERS_WRITES: dict[str, Write] = {
         "open_session", p_session=uuid.uuid4(), p_office=command["office_id"], p_role="BE", p_agent="shell",
         p_pool="cold", p_command=command["id"], p_attempt=command["attempt"]),
     "acquire a session": lambda client, command, session: client.acquire(session, command),
+    "ask for approval": lambda client, command, session: client.ask_approval(command, session, uuid.uuid4()),
 }  # fmt: skip
 CLIENTS_WRITES: dict[str, Write] = {
     **OWNERS_WRITES,
@@ -35,12 +36,16 @@ CLIENTS_WRITES: dict[str, Write] = {
     "open a circuit": lambda client, command, _: client.open_circuit(command["office_id"]),
     "close a circuit": lambda client, command, _: client.close_circuit(command["office_id"]),
     "claim": lambda client, _command, _session: client.claim(),
+    "watch approvals": lambda client, _command, _session: client.watch(uuid.uuid4()),
+    "withdraw an approval": lambda client, _command, _session: client.withdraw(uuid.uuid4()),
+    "deliver an approval": lambda client, _command, _session: client.call(
+        "approval_delivered", p_approval=uuid.uuid4()),
 }  # fmt: skip
 
 
 async def everything(world: World) -> list[list[Row]]:
     tables = ("agent_commands", "agent_command_results", "agent_sessions", "session_turns", "session_output",
-              "session_events", "remote_clients", "realtime.messages")  # fmt: skip
+              "session_events", "remote_clients", "approvals", "realtime.messages")  # fmt: skip
     return [await world.owner.ask(f"select * from {table} order by 1, 2") for table in tables]  # noqa: S608  our own names
 
 

@@ -11,12 +11,13 @@ from tests.integration.database.world import Caller, Client, World, refused
 TABLES = [
     "offices", "office_members", "agent_personas", "api_tokens", "remote_clients", "client_offices", "enrollments",
     "agent_commands", "agent_command_results", "agent_sessions", "session_turns", "session_events", "session_output",
-    "role_circuits",
+    "role_circuits", "approvals",
 ]  # fmt: skip
 NOT_FOR_PEOPLE = {"api_tokens", "enrollments"}
 FOR_ANOTHER_MACHINE_OF_THE_OFFICE = {"offices", "agent_personas", "client_offices", "agent_commands"}
 FOR_THE_OWN_MACHINE = FOR_ANOTHER_MACHINE_OF_THE_OFFICE | {
     "remote_clients", "agent_sessions", "session_turns", "session_output", "role_circuits",
+    "approvals",
 }  # fmt: skip
 
 
@@ -47,6 +48,7 @@ async def full(world: World) -> FullOffice:
     await client.call(
         "record_events", p_events=[{"office_id": str(office), "session_id": str(session), "kind": "note"}]
     )
+    await client.ask_approval(command, session, turn)
     await client.complete(command)
     await client.open_circuit(office)
     callers = {role: await world.member(office, role) for role in ("viewer", "operator", "admin")}
@@ -147,6 +149,7 @@ async def test_not_even_the_service_writes_what_only_owners_report(full: FullOff
         "session_output",
         "session_events",
         "role_circuits",
+        "approvals",
     ):
         for query in writes(table):
             with refused("42501", "permission denied"):

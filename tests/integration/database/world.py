@@ -168,6 +168,23 @@ class Client:
     async def close_circuit(self, office: UUID, role: str = "BE") -> None:
         await self.call("close_circuit", p_office=office, p_role=role)
 
+    async def ask_approval(self, command: Row, session: UUID, turn: UUID, **more: object) -> UUID:
+        """The id of a request for leave to run a command."""
+        asked = {"p_tool": "Bash", "p_input": {"command": "make"}, "p_cwd": "/src", "p_digest": "a" * 64}
+        wanted = {"p_approval": uuid.uuid4(), **asked, **more}
+        await self.call("request_approval", p_session=session, p_turn=turn, **_attempt_of(command), **wanted)
+        return cast("UUID", wanted["p_approval"])
+
+    async def watch(self, *approvals: UUID) -> dict[UUID, str]:
+        """Those that wait no longer, and what they are."""
+        rows = await self.caller.call_rows(
+            "watch_approvals", p_client=self.id, p_epoch=self.epoch, p_approvals=list(approvals)
+        )
+        return {row["id"]: row["status"] for row in rows}
+
+    async def withdraw(self, approval: UUID, reason: str = "answered at the terminal") -> str:
+        return await self.call("withdraw_approval", p_approval=approval, p_reason=reason)
+
     async def typed(self, command: Row, session: UUID, turn: UUID | None = None) -> int:
         step = {
             "step": "typed",
@@ -245,6 +262,17 @@ class World:
         return await self.owner.ask(
             "select * from agent_command_results where command_id = %s order by attempt", command["id"]
         )
+
+    async def approval(self, approval: UUID) -> Row:
+        return (await self.owner.ask("select * from approvals where id = %s", approval))[0]
+
+    async def answer(self, approval: UUID, status: str, by: Caller | None = None, **more: object) -> Row:
+        return (await (by or self.service).call_rows("answer_approval", p_approval=approval, p_status=status, **more))[
+            0
+        ]
+
+    async def approval_runs_out(self, approval: UUID) -> None:
+        await self.owner.ask("update approvals set expires_at = now() - interval '1 ms' where id = %s", approval)
 
     async def lease_runs_out(self, command: Row) -> None:
         await self.owner.ask(

@@ -18,6 +18,7 @@ Row = dict[str, Any]
 class Machine:
     """Answers each command as a client would. A prompt says how it ends: `fail …` fails, `hang …` is never answered.
 
+    `ask …` asks leave for something first, and is never answered either; `asked` gets the approval's id.
     `die once …` fails as a dead agent does, and succeeds when it is tried again.
     """
 
@@ -28,6 +29,7 @@ class Machine:
         self.epoch = 0
         self.paused = False
         self.failed_once = asyncio.Event()
+        self.asked: asyncio.Queue[str] = asyncio.Queue()
 
     @classmethod
     @asynccontextmanager
@@ -99,6 +101,13 @@ class Machine:
         if text.startswith("hang"):
             return
         session = session or await self.open_session(command["payload"]["role"], command)
+        if text.startswith("ask"):
+            approval, action = str(uuid4()), ("Bash", json.dumps({"command": "git push"}), "/src", "a" * 64)
+            await self._call(
+                "request_approval", approval, session, command["id"], command["attempt"], str(uuid4()), *action
+            )
+            self.asked.put_nowait(approval)
+            return
         if text.startswith("die once") and command["attempt"] == 1:
             await self._call(
                 "complete_command", command["id"], 1, False, None, "turn_error", "the agent ended", None, None, None,
