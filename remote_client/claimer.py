@@ -40,31 +40,33 @@ class Claimer:
         self._hinted: dict[CommandId, float] = {}
         self._claimed: dict[CommandId, None] = {}
         self._look = asyncio.Event()
+        self._must_look = False  # for a reason that no claim on its way can have met
         self._first_claim = asyncio.Event()
 
     def wake(self) -> None:
         """There may be something to take."""
+        self._must_look = True
         self._look.set()
 
     def hint(self, command_id: CommandId) -> None:
         """A command was inserted that may be for us. The second path often tells of what the first one brought."""
         if command_id in self._claimed:
             return
+        self._hinted.pop(command_id, None)  # the latest comes last
         self._hinted[command_id] = lease_clock()
         self._look.set()
 
     def let_go(self, command_id: CommandId) -> None:
         """We no longer have a command, and did not answer it: it may be offered again."""
         self._claimed.pop(command_id, None)
-        # The hint may have come while we still had it.
-        self._look.set()
+        self.wake()  # the hint may have come while we still had it
 
     def place_is_free(self) -> None:
         """A place may be free: what waited for it may be taken now. With hints, we know whether any does."""
         if self._hinted or not self._hints_come():
-            self._look.set()
+            self.wake()
 
-    def _forget_hints(self, claimed: list[Command], asked_at: float) -> None:
+    def _met_hints(self, claimed: list[Command], asked_at: float) -> None:
         for command in claimed:
             self._hinted.pop(command.command_id, None)
             self._claimed[command.command_id] = None
@@ -73,6 +75,10 @@ class Claimer:
         # Old ones were taken by another machine.
         while self._hinted and (oldest := next(iter(self._hinted))) and asked_at - self._hinted[oldest] > HINT_SECONDS:
             del self._hinted[oldest]
+        # Hints that came while their commands were being claimed ask for nothing more.
+        latest = next(reversed(self._hinted.values()), asked_at)
+        if latest <= asked_at and not self._must_look:
+            self._look.clear()
 
     @property
     def client_id(self) -> ClientId:
@@ -91,6 +97,7 @@ class Claimer:
         while True:
             # Clear before fetching: what is inserted meanwhile sets it again.
             self._look.clear()
+            self._must_look = False
             asked_at = lease_clock()
             try:
                 commands = await self._link.claim_commands(self._limit, self._lease_seconds, self._holding_back())
@@ -100,7 +107,7 @@ class Claimer:
             else:
                 pause = self._poll_seconds
                 self._first_claim.set()
-                self._forget_hints(commands, asked_at)
+                self._met_hints(commands, asked_at)
                 if commands:
                     self._executor.submit(commands, asked_at)
                 if len(commands) == self._limit:
