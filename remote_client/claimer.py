@@ -41,6 +41,7 @@ class Claimer:
         self._claimed: dict[CommandId, None] = {}
         self._look = asyncio.Event()
         self._must_look = False  # for a reason that no claim on its way can have met
+        self._freed = False  # a place, while a claim was on its way
         self._first_claim = asyncio.Event()
 
     def wake(self) -> None:
@@ -63,8 +64,11 @@ class Claimer:
 
     def place_is_free(self) -> None:
         """A place may be free: what waited for it may be taken now. With hints, we know whether any does."""
-        if self._hinted or not self._hints_come():
+        self._freed = True
+        if not self._hints_come():
             self.wake()
+        elif self._hinted:
+            self._look.set()
 
     def _met_hints(self, claimed: list[Command], asked_at: float) -> None:
         for command in claimed:
@@ -75,9 +79,9 @@ class Claimer:
         # Old ones were taken by another machine.
         while self._hinted and (oldest := next(iter(self._hinted))) and asked_at - self._hinted[oldest] > HINT_SECONDS:
             del self._hinted[oldest]
-        # Hints that came while their commands were being claimed ask for nothing more.
+        # Hints that came while their commands were being claimed ask for nothing more, and a free place for nobody.
         latest = next(reversed(self._hinted.values()), asked_at)
-        if latest <= asked_at and not self._must_look:
+        if not (self._must_look or latest > asked_at or (self._freed and self._hinted)):
             self._look.clear()
 
     @property
@@ -97,7 +101,7 @@ class Claimer:
         while True:
             # Clear before fetching: what is inserted meanwhile sets it again.
             self._look.clear()
-            self._must_look = False
+            self._must_look = self._freed = False
             asked_at = lease_clock()
             try:
                 commands = await self._link.claim_commands(self._limit, self._lease_seconds, self._holding_back())

@@ -111,3 +111,22 @@ async def test_the_second_hint_of_what_was_claimed_is_passed_over() -> None:
         await until_at_rest()
 
         assert table.asked.empty()
+
+
+async def test_a_place_that_gets_free_meanwhile_matters_only_to_what_still_waits() -> None:
+    table, first, second = Table(), command(), command()
+    async with claiming(table) as claimer:
+        answer = await table.asked.get()
+        claimer.hint(first.command_id)
+        claimer.place_is_free()
+        answer.set_result([first])
+        await until_at_rest()
+        assert table.asked.empty()
+
+        claimer.hint(second.command_id)
+        answer = await table.asked.get()
+        claimer.place_is_free()
+        answer.set_result([])
+        (await table.asked.get()).set_result([second])
+        await until_at_rest()
+        assert table.taken == [first.command_id, second.command_id]
