@@ -38,7 +38,11 @@ class _Waiting:
             self.empty_since = now
 
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
-        if event == COMMAND_EVENT:
+        if event != COMMAND_EVENT:
+            return
+        if "command_id" not in payload:
+            self.on_gap()  # many moved at once
+        else:
             for wake in self._events.get(CommandId(UUID(payload["command_id"])), ()):
                 wake.set()
 

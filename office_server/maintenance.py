@@ -1,4 +1,4 @@
-"""Keeps the house every few seconds: personas, commands and approvals that nobody else moves on, old output."""
+"""Keeps the house every few seconds: what nobody else moves on, and what is too old to be kept."""
 
 import asyncio
 
@@ -43,10 +43,12 @@ class Maintenance:
             self._all_rendered = True
         expired = await self._upkeep.expire_commands()
         rescued = await self._upkeep.rescue_commands()
+        await self._upkeep.miss_clients()
         if expired or rescued:
             _log.info("commands_moved", expired=expired, rescued=rescued)
         await self._upkeep.settle_approvals()
         clock = asyncio.get_running_loop().time
         if clock() >= self._prune_at:
             await self._upkeep.prune_output()
+            await self._upkeep.prune_events()
             self._prune_at = clock() + self._prune_seconds

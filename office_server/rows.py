@@ -36,6 +36,7 @@ class Office(Row):
     output_keep_bytes: int
     output_keep_days: int
     approval_seconds: int = Field(description="how long an agent's request waits for an answer before it is denied")
+    events_keep_days: int
     patterns: list[dict[str, Any]] = Field(description="what its clients look for besides what they know")
     created_at: datetime
 

@@ -10,7 +10,7 @@ from remote_client.commands import Command, lease_clock
 from remote_client.executor import Executor
 from remote_client.office_link import OfficeLink
 from shared.errors import Unavailable
-from shared.ids import ClientId, CommandId
+from shared.ids import Attempt, ClientId, CommandId
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,8 @@ class Claimer:
         self._lease_seconds = lease_seconds
         self._hints_come = hints_come
         self._holding_back = holding_back
-        self._hinted: dict[CommandId, float] = {}
+        self._hinted: dict[CommandId, tuple[Attempt, float]] = {}
+        self._many_at: float | None = None  # when so many were inserted that none was named
         self._claimed: dict[CommandId, None] = {}
         self._look = asyncio.Event()
         self._must_look = False  # for a reason that no claim on its way can have met
@@ -49,13 +50,21 @@ class Claimer:
         self._must_look = True
         self._look.set()
 
-    def hint(self, command_id: CommandId) -> None:
-        """A command was inserted that may be for us. The second path often tells of what the first one brought."""
-        if command_id in self._claimed:
+    def hint(self, command_id: CommandId, attempt: Attempt) -> None:
+        """A command is offered that may be for us. Each insert is told twice; of what we have or look for already, the
+        second word says nothing new.
+        """
+        known = self._hinted.get(command_id)
+        if command_id in self._claimed or (known is not None and known[0] >= attempt):
             return
         self._hinted.pop(command_id, None)  # the latest comes last
-        self._hinted[command_id] = lease_clock()
+        self._hinted[command_id] = attempt, lease_clock()
         self._look.set()
+
+    def hint_of_many(self) -> None:
+        """So many were inserted at once that none is named."""
+        self._many_at = lease_clock()
+        self.wake()
 
     def let_go(self, command_id: CommandId) -> None:
         """We no longer have a command, and did not answer it: it may be offered again."""
@@ -67,7 +76,7 @@ class Claimer:
         self._freed = True
         if not self._hints_come():
             self.wake()
-        elif self._hinted:
+        elif self._some_may_wait:
             self._look.set()
 
     def _met_hints(self, claimed: list[Command], asked_at: float) -> None:
@@ -77,12 +86,22 @@ class Claimer:
         while len(self._claimed) > CLAIMED_KEPT:
             del self._claimed[next(iter(self._claimed))]
         # Old ones were taken by another machine.
-        while self._hinted and (oldest := next(iter(self._hinted))) and asked_at - self._hinted[oldest] > HINT_SECONDS:
+        while (
+            self._hinted and (oldest := next(iter(self._hinted))) and asked_at - self._hinted[oldest][1] > HINT_SECONDS
+        ):
             del self._hinted[oldest]
+        if self._many_at is not None:
+            self._many_at = asked_at if claimed else self._many_at
+            if asked_at - self._many_at > HINT_SECONDS:
+                self._many_at = None
         # Hints that came while their commands were being claimed ask for nothing more, and a free place for nobody.
-        latest = next(reversed(self._hinted.values()), asked_at)
-        if not (self._must_look or latest > asked_at or (self._freed and self._hinted)):
+        latest = next((at for _, at in reversed(self._hinted.values())), asked_at)
+        if not (self._must_look or latest > asked_at or (self._freed and self._some_may_wait)):
             self._look.clear()
+
+    @property
+    def _some_may_wait(self) -> bool:
+        return bool(self._hinted) or self._many_at is not None
 
     @property
     def client_id(self) -> ClientId:

@@ -13,7 +13,9 @@ from realtime_line.line import Line, LineState, Pace
 from realtime_line.socket import Endpoint, Inserts
 from remote_client.connection import Connection
 from shared.channels import COMMAND_EVENT, commands_topic
-from shared.ids import ClientId, CommandId, OfficeId
+from shared.ids import Attempt, ClientId, CommandId, OfficeId
+
+_FIRST = 1
 
 
 class Tokens(Protocol):
@@ -30,7 +32,9 @@ class Claims(Protocol):
 
     def wake(self) -> None: ...
 
-    def hint(self, command_id: CommandId) -> None: ...
+    def hint(self, command_id: CommandId, attempt: Attempt) -> None: ...
+
+    def hint_of_many(self) -> None: ...
 
 
 class _Wake:
@@ -40,18 +44,25 @@ class _Wake:
         self._claimer = claimer
 
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
-        if event == COMMAND_EVENT:
-            self._hint(payload["command_id"], payload.get("client_id"))
+        if event != COMMAND_EVENT:
+            return
+        if "command_id" in payload:
+            self._hint(payload["command_id"], payload["attempt"], payload.get("client_id"))
+        elif "command_ids" in payload:
+            for command_id in payload["command_ids"]:
+                self._hint(command_id, _FIRST, None)
+        else:
+            self._claimer.hint_of_many()
 
     def on_insert(self, record: Mapping[str, Any]) -> None:
-        self._hint(record["id"], record.get("client_id"))
+        self._hint(record["id"], record["attempt"], record.get("client_id"))
 
     def on_gap(self) -> None:
         self._claimer.wake()
 
-    def _hint(self, command_id: str, client_id: str | None) -> None:
+    def _hint(self, command_id: str, attempt: int, client_id: str | None) -> None:
         if client_id in (None, str(self._claimer.client_id)):
-            self._claimer.hint(CommandId(UUID(command_id)))
+            self._claimer.hint(CommandId(UUID(command_id)), Attempt(attempt))
 
 
 class Subscriber:

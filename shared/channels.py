@@ -7,12 +7,15 @@ DONE_MARKER = "[SEMO:DONE]"
 
 COMMAND_EVENT = "command"
 SESSION_EVENT = "session"
+NEWS_EVENT = "news"
+"""Something was told of the office (semo.tell)."""
 ECHO_EVENT = "echo"
 """Carries nothing. Sent by the database when somebody who listens has heard nothing for a while."""
 
 
 def commands_topic(office: OfficeId) -> str:
-    """Wakes clients: {"command_id", "session_id"?, "client_id"?}. Sent by the database on insert and on rescue."""
+    """Wakes clients: {"command_id", "attempt", "session_id"?, "client_id"?} of one command, {"command_ids"} of some
+    that came together, {} of many. Sent by the database on insert and when a command is offered again."""
     return f"office:{office}:commands"
 
 

@@ -23,6 +23,13 @@ class Upkeep:
     async def settle_approvals(self) -> int:
         return int(await self._connection.call("settle_approvals"))
 
+    async def miss_clients(self) -> int:
+        """Says of clients that have vanished that they are offline."""
+        return int(await self._connection.call("miss_clients"))
+
+    async def prune_events(self) -> int:
+        return int(await self._connection.call("prune_events"))
+
     async def prune_output(self) -> int:
         return int(await self._connection.call("prune_output"))
 

@@ -28,6 +28,7 @@ class Limits(BaseModel):
     approval_seconds: int | None = Field(
         default=None, ge=10, le=86400, description="how long an agent's request waits before it is denied"
     )
+    events_keep_days: int | None = Field(default=None, ge=1, le=36500)
     patterns: list[OfficePattern] | None = Field(
         default=None,
         max_length=MOST_PATTERNS,

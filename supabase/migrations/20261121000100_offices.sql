@@ -31,6 +31,7 @@ create table offices (
   idle_seconds      integer not null default 600 check (idle_seconds >= 10),
   output_keep_bytes bigint not null default 16777216 check (output_keep_bytes >= 65536),  -- per session
   output_keep_days  integer not null default 14 check (output_keep_days >= 1),
+  events_keep_days  integer not null default 30 check (events_keep_days >= 1),
   patterns          jsonb not null default '[]' check (jsonb_typeof(patterns) = 'array'),  -- what to look for besides: shared/patterns.py
   created_at        timestamptz not null default now()
 );

@@ -12,6 +12,7 @@ create table remote_clients (
   created_at    timestamptz not null default now(),
   registered_at timestamptz,
   last_seen_at  timestamptz,
+  missed_since  timestamptz,                  -- it vanished: when it was heard of last before that was noticed
   signed_off_at timestamptz,                  -- it said that it ends; null while it runs, or if it just vanished
   revoked_at    timestamptz
 );

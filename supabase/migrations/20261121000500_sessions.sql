@@ -72,8 +72,10 @@ create table session_turns (
 create index session_turns_session on session_turns (session_id, started_at);
 create index session_turns_command on session_turns (command_id);
 
+-- All that moves in an office, in an order in which it can be read on from anywhere: by (xact, id). See semo.tell.
 create table session_events (
   id         bigint generated always as identity primary key,
+  xact       xid8 not null default pg_current_xact_id(),  -- the transaction that told of it
   office_id  uuid not null references offices on delete cascade,
   session_id uuid references agent_sessions on delete cascade,
   command_id uuid references agent_commands on delete cascade,
@@ -82,7 +84,8 @@ create table session_events (
   at         timestamptz not null default now()
 );
 create index session_events_session on session_events (session_id, id);
-create index session_events_office  on session_events (office_id, id);
+create index session_events_office  on session_events (office_id, xact, id);
+create index session_events_age     on session_events (at);
 create index session_events_command on session_events (command_id) where command_id is not null;
 
 -- The terminal's own bytes, decoded. A chunk that arrives twice changes nothing.

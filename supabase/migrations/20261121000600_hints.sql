@@ -7,25 +7,40 @@ begin
   perform realtime.send(jsonb_strip_nulls(p_ids), p_event, 'office:' || p_office || ':' || p_channel, true);
 end $$;
 
-create function semo.hint_of_command() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+-- One hint for what a statement did in an office, however many rows that are: of one command its ids, of some their ids, of many only
+-- that there are some. Realtime closes the channels of an office that sends a message for each of a thousand rows.
+create function semo.hint_of_offered_commands(p_commands agent_commands[])
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  perform semo.hint(new.office_id, 'commands', 'command',
-    jsonb_build_object('command_id', new.id, 'session_id', new.session_id, 'client_id', new.client_id));
-  return null;
+  perform semo.hint(c.office_id, 'commands', 'command', case
+    when count(*) = 1 then jsonb_build_object('command_id', min(c.id::text), 'session_id', min(c.session_id::text),
+                                              'client_id', min(c.client_id::text), 'attempt', min(c.attempt))
+    when count(*) <= 50 then jsonb_build_object('command_ids', jsonb_agg(c.id order by c.seq))
+    else '{}' end)
+  from unnest(p_commands) c group by c.office_id;
 end $$;
-create trigger hint_of_new_command after insert on agent_commands
-  for each row execute function semo.hint_of_command();
-create trigger hint_of_returned_command after update of status on agent_commands
-  for each row when (new.status = 'pending' and old.status = 'processing') execute function semo.hint_of_command();
 
-create function semo.hint_of_moved_command() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+create function semo.hint_of_new_commands() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  perform semo.hint(new.office_id, 'events', 'command',
-    jsonb_build_object('command_id', new.id, 'session_id', new.session_id, 'attempt', new.attempt, 'status', new.status));
+  perform semo.hint_of_offered_commands((select array_agg(i::agent_commands) from inserted i));
   return null;
 end $$;
-create trigger hint_of_moved_command after update of status on agent_commands
-  for each row when (new.status is distinct from old.status and new.status <> 'pending') execute function semo.hint_of_moved_command();
+create trigger hint_of_new_commands after insert on agent_commands referencing new table as inserted
+  for each statement execute function semo.hint_of_new_commands();
+
+create function semo.hint_of_moved_commands() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.hint_of_offered_commands((
+    select array_agg(a::agent_commands) from after a join before b on b.id = a.id where a.status = 'pending' and b.status = 'processing'));
+  perform semo.hint(a.office_id, 'events', 'command', case
+    when count(*) = 1 then jsonb_build_object('command_id', min(a.id::text), 'session_id', min(a.session_id::text),
+                                              'attempt', min(a.attempt), 'status', min(a.status))
+    else '{}' end)
+  from after a join before b on b.id = a.id where a.status <> b.status and a.status <> 'pending' group by a.office_id;
+  return null;
+end $$;
+create trigger hint_of_moved_commands after update on agent_commands referencing old table as before new table as after
+  for each statement execute function semo.hint_of_moved_commands();
 
 create function semo.hint_of_session() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
 begin

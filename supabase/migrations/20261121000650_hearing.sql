@@ -30,7 +30,7 @@ begin
   end if;
   update remote_clients
   set connection_since = case when connection = p_state and semo.is_online(remote_clients) then connection_since else now() end,
-      connection = p_state, last_seen_at = now()
+      connection = p_state, last_seen_at = now(), missed_since = null
   where id = p_client;
 end $$;
 

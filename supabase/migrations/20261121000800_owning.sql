@@ -20,7 +20,7 @@ begin
   v_client := semo.own_client(p_client, v_client.epoch);
   update remote_clients
   set epoch = epoch + 1, capabilities = p_capabilities, capacity = p_capacity, version = p_version,
-      holding_back = null, registered_at = now(), last_seen_at = now(), signed_off_at = null
+      holding_back = null, registered_at = now(), last_seen_at = now(), signed_off_at = null, missed_since = null
   where id = p_client returning * into v_client;
   delete from role_circuits where client_id = p_client;
 
@@ -63,7 +63,7 @@ create function heartbeat(p_client uuid, p_epoch bigint)
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform semo.own_client(p_client, p_epoch);
-  update remote_clients set last_seen_at = now(), signed_off_at = null where id = p_client;
+  update remote_clients set last_seen_at = now(), signed_off_at = null, missed_since = null where id = p_client;
   perform expire_commands();
   perform rescue_commands();
   perform settle_approvals();

@@ -182,6 +182,8 @@ begin
   select e.office_id, e.session_id, e.command_id, e.kind, coalesce(e.detail, '{}'), coalesce(e.at, now())
   from jsonb_to_recordset(p_events) as e(office_id uuid, session_id uuid, command_id uuid, kind text, detail jsonb, at timestamptz)
   join client_offices o on o.client_id = p_client and o.office_id = e.office_id;
+  perform semo.hint_of_news(o.office_id) from client_offices o
+  where o.client_id = p_client and o.office_id in (select e.office_id from jsonb_to_recordset(p_events) as e(office_id uuid));
 end $$;
 
 -- Removes output beyond what each office keeps, oldest first. Returns how many chunks went.

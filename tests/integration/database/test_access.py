@@ -9,11 +9,11 @@ FOR_SIGNED_IN_CALLERS = {
     "register_client", "heartbeat", "sign_off", "claim_commands", "renew_leases", "complete_command", "report_lost",
     "give_back_command", "open_session", "update_session", "acquire_session", "release_session",
     "record_progress", "append_output", "record_events", "open_circuit", "close_circuit", "echo_hint",
-    "report_connection",
+    "report_connection", "read_events",
 }  # fmt: skip
 FOR_THE_SERVICE_ALONE = {
     "check_enrollment", "redeem_enrollment", "revoke_client", "expire_commands", "rescue_commands", "prune_output",
-    "store_rendered_persona",
+    "store_rendered_persona", "miss_clients", "prune_events",
 }  # fmt: skip
 CALLED_BY_POLICIES_AND_INSERTS = {
     "has_role", "calling_client", "client_serves", "sees_session", "may_listen",

@@ -2,17 +2,19 @@
 
 from uuid import UUID
 
+import pytest
+
 from tests.integration.database.world import Row, World, refused
 
 
 async def hints(world: World, office: UUID, channel: str) -> list[Row]:
-    """The payloads sent on a topic so far, without the id of the message itself."""
+    """The payloads sent on a topic so far, without the id of the message itself; news is test_telling.py's."""
     rows = await world.owner.ask(
         "select event, payload - 'id' as payload, private from realtime.messages where topic = %s order by ctid",
         f"office:{office}:{channel}",
     )
     assert all(row["private"] for row in rows)
-    return [{"event": row["event"], **row["payload"]} for row in rows]
+    return [{"event": row["event"], **row["payload"]} for row in rows if row["event"] != "news"]
 
 
 async def test_each_insert_sends_one_hint_with_ids_and_never_the_payload(world: World) -> None:
@@ -22,9 +24,12 @@ async def test_each_insert_sends_one_hint_with_ids_and_never_the_payload(world: 
     free = await world.command(office, "send_prompt", {"text": "SECRET", "role": "BE"})
     bound = await world.prompt(office, session)
     assert await hints(world, office, "commands") == [
-        {"event": "command", "command_id": str(free["id"])},
-        {"event": "command", "command_id": str(bound["id"]), "session_id": str(session), "client_id": str(client.id)},
-    ]
+        {"event": "command", "command_id": str(free["id"]), "attempt": 1},
+        {
+            "event": "command", "command_id": str(bound["id"]), "attempt": 1,
+            "session_id": str(session), "client_id": str(client.id),
+        },
+    ]  # fmt: skip
     everything = await world.owner.value("select string_agg(m::text, '') from realtime.messages m")
     assert "SECRET" not in everything
 
@@ -45,8 +50,29 @@ async def test_a_command_that_comes_back_wakes_the_clients_again(world: World) -
     await client.claim()
     await world.lease_runs_out(command)
     await world.service.call("rescue_commands")
-    hint = {"event": "command", "command_id": str(command["id"])}
-    assert await hints(world, office, "commands") == [hint, hint, hint]
+    assert await hints(world, office, "commands") == [
+        {"event": "command", "command_id": str(command["id"]), "attempt": attempt} for attempt in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize(("rows", "told"), [(3, 3), (1000, None)])
+async def test_many_rows_inserted_at_once_send_one_hint_for_each_office(
+    world: World, rows: int, told: int | None
+) -> None:
+    offices = [await world.office(), await world.office()]
+    await world.service.ask(
+        """insert into agent_commands (office_id, command_type, payload)
+           select o, 'create_session', '{"role":"BE"}' from unnest(%s::uuid[]) o, generate_series(1, %s)""",
+        offices, rows,
+    )  # fmt: skip
+    for office in offices:
+        (hint,) = await hints(world, office, "commands")
+        assert hint["event"] == "command"
+        assert len(hint.get("command_ids", [])) == (told or 0)
+        assert len(str(hint)) < 8_000
+    await world.owner.ask("update agent_commands set deadline = now()")
+    await world.service.call("expire_commands")
+    assert [await hints(world, office, "events") for office in offices] == [[{"event": "command"}]] * 2
 
 
 async def test_those_who_wait_for_a_command_hear_of_each_of_its_moves(world: World) -> None:

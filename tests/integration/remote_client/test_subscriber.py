@@ -13,7 +13,7 @@ from realtime_line.socket import Endpoint
 from remote_client.connection import Connection
 from remote_client.subscriber import Subscriber
 from shared.channels import commands_topic
-from shared.ids import ClientId, CommandId, OfficeId
+from shared.ids import Attempt, ClientId, CommandId, OfficeId
 from shared.states import ConnectionState
 from tests.support.ear import QUICK
 from tests.support.hostile_realtime import SECONDS, HostileRealtime, Manners, hostile_realtime
@@ -33,8 +33,12 @@ class Claims:
     def wake(self) -> None:
         self.woken.set()
 
-    def hint(self, command_id: CommandId) -> None:
+    def hint(self, command_id: CommandId, attempt: Attempt) -> None:
+        assert attempt == 1
         self.hints.put_nowait(command_id)
+
+    def hint_of_many(self) -> None:
+        self.woken.set()
 
     async def until_woken(self) -> None:
         await asyncio.wait_for(self.woken.wait(), SECONDS)
@@ -110,10 +114,13 @@ async def test_a_hint_for_us_or_for_anybody_wakes_the_claimer(hearing: Hearing):
     assert peer.topic == f"realtime:{commands_topic(office)}"
     ours, anybodys, inserted = [CommandId(uuid4()) for _ in range(3)]
     for command, client in ((ours, US), (CommandId(uuid4()), ClientId(uuid4()))):
-        await peer.broadcast("command", {"command_id": str(command), "client_id": str(client)})
-    await peer.broadcast("command", {"command_id": str(anybodys)})
-    await peer.insert({"id": str(inserted), "client_id": None})
+        await peer.broadcast("command", {"command_id": str(command), "attempt": 1, "client_id": str(client)})
+    await peer.broadcast("command", {"command_id": str(anybodys), "attempt": 1})
+    await peer.insert({"id": str(inserted), "attempt": 1, "client_id": None})
     assert [await hearing.claims.hinted() for _ in range(3)] == [ours, anybodys, inserted]
+    several = [CommandId(uuid4()) for _ in range(3)]
+    await peer.broadcast("command", {"command_ids": [str(command) for command in several]})
+    assert [await hearing.claims.hinted() for _ in range(3)] == several
 
 
 async def test_a_hint_that_makes_no_sense_still_has_the_table_looked_at(hearing: Hearing):
@@ -124,7 +131,7 @@ async def test_a_hint_that_makes_no_sense_still_has_the_table_looked_at(hearing:
         hearing.claims.woken.clear()
         await peer.broadcast("command", payload)
         await hearing.claims.until_woken()
-    await peer.broadcast("command", {"command_id": str(UUID(int=1))})
+    await peer.broadcast("command", {"command_id": str(UUID(int=1)), "attempt": 1})
     assert await hearing.claims.hinted() == CommandId(UUID(int=1))
 
 
@@ -160,7 +167,7 @@ async def test_an_office_that_is_refused_holds_up_no_other_and_is_not_called_liv
         hearing.server.manners = Manners()
         hearing.subscriber.set_offices([refused, served])
         peer = await hearing.server.joined()
-        await peer.broadcast("command", {"command_id": str(UUID(int=1))})
+        await peer.broadcast("command", {"command_id": str(UUID(int=1)), "attempt": 1})
         await hearing.claims.hinted()
         await hearing.server.until_wishes(3)
         assert hearing.connection.standing.state is ConnectionState.POLLING

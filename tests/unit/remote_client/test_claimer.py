@@ -15,6 +15,7 @@ from shared.ids import Attempt, ClientId, CommandId, OfficeId
 from shared.states import CommandType
 
 NEVER = 3600.0
+FIRST, SECOND = Attempt(1), Attempt(2)
 
 
 class Table:
@@ -68,7 +69,7 @@ async def test_a_hint_that_comes_while_its_command_is_being_claimed_asks_for_not
     table, wanted = Table(), command()
     async with claiming(table) as claimer:
         answer = await table.asked.get()
-        claimer.hint(wanted.command_id)
+        claimer.hint(wanted.command_id, FIRST)
         answer.set_result([wanted])
         await until_at_rest()
 
@@ -80,8 +81,8 @@ async def test_a_hint_of_another_command_meanwhile_is_looked_for_at_once() -> No
     table, first, second = Table(), command(), command()
     async with claiming(table) as claimer:
         answer = await table.asked.get()
-        claimer.hint(first.command_id)
-        claimer.hint(second.command_id)
+        claimer.hint(first.command_id, FIRST)
+        claimer.hint(second.command_id, FIRST)
         answer.set_result([first])
         (await table.asked.get()).set_result([second])
         await until_at_rest()
@@ -94,7 +95,7 @@ async def test_a_gap_that_opens_while_it_claims_is_looked_into_whatever_was_clai
     table, wanted = Table(), command()
     async with claiming(table) as claimer:
         answer = await table.asked.get()
-        claimer.hint(wanted.command_id)
+        claimer.hint(wanted.command_id, FIRST)
         claimer.wake()
         answer.set_result([wanted])
         await until_at_rest()
@@ -107,7 +108,7 @@ async def test_the_second_hint_of_what_was_claimed_is_passed_over() -> None:
     async with claiming(table) as claimer:
         (await table.asked.get()).set_result([wanted])
         await until_at_rest()
-        claimer.hint(wanted.command_id)
+        claimer.hint(wanted.command_id, FIRST)
         await until_at_rest()
 
         assert table.asked.empty()
@@ -117,16 +118,52 @@ async def test_a_place_that_gets_free_meanwhile_matters_only_to_what_still_waits
     table, first, second = Table(), command(), command()
     async with claiming(table) as claimer:
         answer = await table.asked.get()
-        claimer.hint(first.command_id)
+        claimer.hint(first.command_id, FIRST)
         claimer.place_is_free()
         answer.set_result([first])
         await until_at_rest()
         assert table.asked.empty()
 
-        claimer.hint(second.command_id)
+        claimer.hint(second.command_id, FIRST)
         answer = await table.asked.get()
         claimer.place_is_free()
         answer.set_result([])
         (await table.asked.get()).set_result([second])
         await until_at_rest()
         assert table.taken == [first.command_id, second.command_id]
+
+
+async def test_the_second_word_of_what_another_machine_took_costs_nothing_and_its_next_offer_is_looked_for() -> None:
+    table, wanted = Table(), command()
+    async with claiming(table) as claimer:
+        (await table.asked.get()).set_result([])
+        await until_at_rest()
+        claimer.hint(wanted.command_id, FIRST)
+        (await table.asked.get()).set_result([])
+        await until_at_rest()
+        claimer.hint(wanted.command_id, FIRST)
+        await until_at_rest()
+        assert table.asked.empty()
+
+        claimer.hint(wanted.command_id, SECOND)
+        (await table.asked.get()).set_result([wanted])
+        await until_at_rest()
+        assert table.taken == [wanted.command_id]
+
+
+async def test_while_many_wait_each_free_place_has_the_table_looked_at() -> None:
+    table, wanted = Table(), command()
+    async with claiming(table) as claimer:
+        (await table.asked.get()).set_result([])
+        await until_at_rest()
+        claimer.place_is_free()
+        await until_at_rest()
+        assert table.asked.empty()
+
+        claimer.hint_of_many()
+        (await table.asked.get()).set_result([])
+        await until_at_rest()
+        claimer.place_is_free()
+        (await table.asked.get()).set_result([wanted])
+        await until_at_rest()
+        assert table.taken == [wanted.command_id]
