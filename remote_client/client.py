@@ -15,6 +15,7 @@ from remote_client.commands import lease_clock
 from remote_client.connection import Connection
 from remote_client.credentials import Credentials, load
 from remote_client.executor import Executor
+from remote_client.gitwork.handlers import GitWork
 from remote_client.handlers import Handlers
 from remote_client.heartbeat import beat
 from remote_client.journal import Journal
@@ -114,8 +115,8 @@ class _Client:
         self._pool = Pool(maker, opening, Memory(policy), self._link, self._uplink, policy, self._on_place_free)
         self._keeper = PoolKeeper(self._pool, circuits, maker)
         turns = Turns(journal, self._link, self._uplink)
-        specs = SpecCommands(maker.worktrees_of)
-        handlers = Handlers(self._pool, self._terminals, turns, journal, policy, self._uplink, specs)
+        specs, gitwork = SpecCommands(maker.worktrees_of), GitWork(maker, self._pool, policy)
+        handlers = Handlers(self._pool, self._terminals, turns, journal, policy, self._uplink, specs, gitwork)
         self._executor = Executor(
             self._link,
             handlers,

@@ -23,7 +23,9 @@ from shared.states import CommandType
 
 log = structlog.get_logger(__name__)
 
-_WORK = frozenset({CommandType.CREATE_SESSION, CommandType.SEND_PROMPT, CommandType.RELEASE_SESSION})
+_WORK = frozenset(
+    {CommandType.CREATE_SESSION, CommandType.SEND_PROMPT, CommandType.RELEASE_SESSION, CommandType.CHECK_WORK}
+)
 
 GIVE_BACK_AGAIN_SECONDS = 1.0
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from pydantic import ValidationError
 
 from remote_client.commands import Command, Completion, Hold
+from remote_client.gitwork.handlers import GitWork
 from remote_client.journal import Journal
 from remote_client.keys import key_bytes
 from remote_client.notes import TypingNote
@@ -54,6 +55,7 @@ class Handlers:
         policy: Policy,
         uplink: Uplink,
         specs: SpecCommands,
+        gitwork: GitWork,
     ) -> None:
         self._pool = pool
         self._terminals = terminals
@@ -61,6 +63,7 @@ class Handlers:
         self._journal = journal
         self._policy = policy
         self._uplink = uplink
+        self._gitwork = gitwork
         self._by_type: dict[CommandType, Handler] = {
             CommandType.CREATE_SESSION: self._create_session,
             CommandType.SEND_PROMPT: self._send_prompt,
@@ -74,6 +77,10 @@ class Handlers:
             CommandType.READ_DOCUMENTS: specs.read,
             CommandType.WRITE_DOCUMENTS: specs.write,
             CommandType.MERGE_WORK: specs.merge,
+            CommandType.CHECK_WORK: gitwork.check_work,
+            CommandType.PUBLISH_BRANCH: gitwork.publish_branch,
+            CommandType.FOLLOW_PULL_REQUEST: gitwork.follow_pull_request,
+            CommandType.MERGE_BRANCH: gitwork.merge_branch,
         }
 
     async def run(self, hold: Hold) -> Completion:
@@ -183,6 +190,7 @@ class Handlers:
 
     async def _cancel(self, hold: Hold, _payload: Payload) -> Completion:
         session = self._pool.session(hold.command.session_id)
+        await self._gitwork.stop_checks(session.session_id)
         await session.driver.interrupt("cancel")
         await session.settled.wait()
         status = "idle" if session.is_idle else session.status
@@ -193,6 +201,7 @@ class Handlers:
             session = self._pool.session(hold.command.session_id)
         except NotFound:
             return _done({"status": SessionStatus.TERMINATED})  # it has ended already
+        await self._gitwork.stop_checks(session.session_id)
         await self._pool.end(session, "terminated")
         return _done({"status": SessionStatus.TERMINATED})
 

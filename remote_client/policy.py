@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from shared.errors import InvalidPayload, PolicyForbids
 from shared.ids import OfficeId
@@ -39,6 +39,8 @@ class Repository(_Section):
     path: Folder
     workspace: Folder | None = None
     base: str | None = None
+    checks_from_base: bool = False
+    """Whether `.semo/checks.toml`, as it is committed on the base, may name further checks."""
 
     @property
     def worktrees(self) -> Path:
@@ -82,6 +84,27 @@ class RecordingRules(_Section):
     max_mb: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
 
 
+CheckName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+
+
+class CheckRule(_Section):
+    """A command that shows whether work holds: it runs in the worktree, and must end with status 0."""
+
+    run: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=100)]
+    timeout_s: Annotated[float, Field(ge=1, le=86_400)] = 600
+
+
+class PullRequestRules(_Section):
+    """What may leave this machine. `gh`: GitHub's command line, without which branches are pushed and no more."""
+
+    push: bool = False
+    merge: bool = False
+    remote: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "origin"
+    gh: Folder | None = None
+    environment: list[str] = Field(default_factory=list[str])
+    """Variables of which `gh` and git alone have need, by name."""
+
+
 class Policy(_Section):
     """The whole file. Every path in it is absolute and has its symbolic links followed."""
 
@@ -92,6 +115,8 @@ class Policy(_Section):
     environment: list[str] = Field(default_factory=list[str])
     limits: Limits = Field(default_factory=Limits)
     recordings: RecordingRules = Field(default_factory=RecordingRules)
+    checks: dict[CheckName, CheckRule] = Field(default_factory=dict[CheckName, CheckRule])
+    pull_requests: PullRequestRules = Field(default_factory=PullRequestRules)
 
     def repository_for(self, office_id: OfficeId, office_name: str) -> Repository:
         """The repository of an office: the one that names it, else the one that names none.
@@ -146,8 +171,9 @@ class Policy(_Section):
 
     @property
     def variables(self) -> set[str]:
-        """The names of all variables that agents may get besides `ALWAYS_PASSED`."""
-        return {*self.environment, *(name for rule in self.agents.values() for name in rule.environment)}
+        """The names of all variables that what runs here may get besides `ALWAYS_PASSED`."""
+        agents = (name for rule in self.agents.values() for name in rule.environment)
+        return {*self.environment, *self.pull_requests.environment, *agents}
 
     def environment_for_agents(self, ambient: Mapping[str, str] = os.environ) -> dict[str, str]:
         """What agents get of this process's environment: by name, nothing else."""

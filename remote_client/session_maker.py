@@ -25,6 +25,7 @@ from remote_client.notes import SessionNote
 from remote_client.office_link import Happening, OfficeLink, OfficeTerms, OpenedSession
 from remote_client.persona_worn import WornPersona
 from remote_client.policy import Policy
+from remote_client.policy import Repository as RepositoryRule
 from remote_client.recordings.recorder import Recorder
 from remote_client.sessions import DEFAULT_COLS, DEFAULT_ROWS, Session, SessionRequest
 from remote_client.terminals import FIRST_BYTE, TerminalInfo, Terminals, TerminalSpec
@@ -118,14 +119,20 @@ class SessionMaker:
             raise
         return session
 
-    def worktrees_of(self, office_id: OfficeId) -> Worktrees:
-        """Where the work of an office happens.
-
+    def repository_of(self, office_id: OfficeId) -> RepositoryRule:
+        """
         Raises:
-            PolicyForbids: the policy names no repository for it, or one outside of what it allows.
+            PolicyForbids: the machine lends none to that office.
         """
         terms = self._terms.get(office_id)
-        repository = self._policy.repository_for(office_id, terms.name if terms is not None else "")
+        return self._policy.repository_for(office_id, terms.name if terms is not None else "")
+
+    def worktrees_of(self, office_id: OfficeId) -> Worktrees:
+        """
+        Raises:
+            PolicyForbids: the machine lends that office no repository, or not there.
+        """
+        repository = self.repository_of(office_id)
         places = (self._policy.require_allowed(repository.path), self._policy.require_allowed(repository.worktrees))
         if places not in self._worktrees:
             self._worktrees[places] = Worktrees(*places, repository.base)

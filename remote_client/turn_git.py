@@ -40,7 +40,7 @@ def _look(worktree: Worktree, scope: Scope, before: str | None, now: str | None)
                 {"kind": "git", "head_before": before, "head_after": now, "commits": len(facts.commits)}
             )
         if scope:
-            outside = scope.outside(_changed(here, worktree.base, before, now))
+            outside = scope.outside(changed_files(here, worktree.base, before, now))
             if outside:
                 more = {"more": len(outside) - FILES_NAMED} if len(outside) > FILES_NAMED else {}
                 facts.evidence.append({"kind": "scope", "outside": outside[:FILES_NAMED], **more})
@@ -49,11 +49,15 @@ def _look(worktree: Worktree, scope: Scope, before: str | None, now: str | None)
     return facts
 
 
-def _changed(here: Git, base: str, before: str | None, now: str | None) -> list[str]:
-    """Files changed by the turn's own commits, not by what came in from the base, and files not committed."""
-    entries = here.names("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
-    files = [entry[3:] for entry in entries]
+def changed_files(here: Git, base: str, before: str | None, now: str | None) -> list[str]:
+    """Files that own commits from `before` to `now` changed, not those of the base; and what is not committed."""
+    files = uncommitted_files(here)
     if before is not None and now is not None and now != before:
         own = [f"{before}..{now}", *([f"^{base}"] if here.commit(base) else [])]
         files += here.names("log", "--no-merges", "--no-renames", "--format=", "--name-only", "-z", *own)
     return files
+
+
+def uncommitted_files(here: Git) -> list[str]:
+    entries = here.names("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    return [entry[3:] for entry in entries]

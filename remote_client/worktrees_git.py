@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
@@ -23,10 +23,14 @@ _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_EDIT
 
 @dataclass(frozen=True)
 class Git:
-    """Git in one folder. `holding`: a lock that git keeps too, and that lasts until git has ended, even without us."""
+    """Git in one folder. `holding`: a lock that git keeps too, and that lasts until git has ended, even without us.
+
+    `environment`: variables for git besides ours.
+    """
 
     folder: Path
     holding: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def at(self, folder: Path) -> "Git":
         return replace(self, folder=folder)
@@ -103,7 +107,7 @@ class Git:
         command = ["git", "-C", str(self.folder), *settings, *arguments]
         done = subprocess.run(
             command, stdin=stdin or subprocess.DEVNULL, capture_output=True, check=False, start_new_session=True,
-            env={**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **_ENVIRONMENT},
+            env={**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **_ENVIRONMENT, **self.environment},
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
@@ -118,7 +122,7 @@ class Git:
     def _run(self, arguments: tuple[str, ...], seconds: float | None) -> str:
         settings = [word for setting in _QUIET for word in ("-c", setting)]
         command = ["git", "-C", str(self.folder), *settings, *arguments]
-        environment: Mapping[str, str] = _ENVIRONMENT
+        environment = {**_ENVIRONMENT, **self.environment}
         if self.holding is None:
             # Without a terminal of its own, ssh fails instead of asking.
             return git.Git().execute(command, env=environment, kill_after_timeout=seconds, start_new_session=True)

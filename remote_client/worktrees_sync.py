@@ -91,7 +91,7 @@ def sync(git: Git, locks: RepositoryLocks, place: Place, base: str, by: SyncBy |
         how, after = "fast-forward", onto
     else:
         by = by or _gentlest(git, before, onto)
-        how, after = by.value, _put_together(git, place, by, before, onto, base)
+        how, after = by.value, put_together(git, place, by, before, onto, base)
     _check_nothing_in_the_way(git.at(place.path), place, before, after)
     place.move_on(git, locks, base, after)
     return Synced(how, before, after, onto, remote)
@@ -105,7 +105,13 @@ def _gentlest(git: Git, before: str, onto: str) -> SyncBy:
     return SyncBy.MERGE if merges or unpublished < own else SyncBy.REBASE
 
 
-def _put_together(git: Git, place: Place, by: SyncBy, before: str, onto: str, base: str) -> str:
+def put_together(git: Git, place: Place, by: SyncBy, before: str, onto: str, base: str) -> str:
+    """The commit that `before` becomes on top of `onto`, or merged with it. Nothing else is touched.
+
+    Raises:
+        Conflict: they conflict in `context["files"]`.
+        SessionFailed: git failed.
+    """
     place.clear_scratch(git)
     scratch = git.at(place.scratch)
     try:

@@ -84,6 +84,49 @@ class MergeWork(Payload):
     base: Annotated[Name, Field(max_length=200)] | None = None
 
 
+_ONE_LINE = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=_ONE_LINE)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_ONE_LINE)]
+
+
+class CheckWork(Payload):
+    """What should hold in a session's worktree. `checks` are names that the machine knows; it is never told a command.
+
+    `since`: the commit that the work began at; without it, where the branch left its base.
+    """
+
+    checks: Annotated[list[Annotated[Slug, Field(max_length=64)]], Field(max_length=20)] | None = None
+    must_change: Annotated[list[Line], Field(max_length=50)] | None = None
+    must_not_change: Annotated[list[Line], Field(max_length=50)] | None = None
+    commit: bool | None = None
+    since: Annotated[Name, Field(max_length=64)] | None = None
+    timeout_s: Annotated[float, Field(ge=1, le=86_400)] | None = None
+
+
+class PublishBranch(Payload):
+    """Pushes a branch of ours, and opens a pull request when it has a title."""
+
+    branch: Annotated[Name, Field(max_length=200)]
+    base: Annotated[Name, Field(max_length=200)] | None = None
+    title: Line | None = None
+    body: Annotated[str, Field(min_length=1)] | None = None
+    labels: Annotated[list[Label], Field(max_length=20)] | None = None
+
+
+class FollowPullRequest(Payload):
+    branch: Annotated[Name, Field(max_length=200)]
+    base: Annotated[Name, Field(max_length=200)] | None = None
+
+
+class MergeBranch(Payload):
+    """Merges a branch of ours into its base, brought up to it first where that is needed."""
+
+    branch: Annotated[Name, Field(max_length=200)]
+    base: Annotated[Name, Field(max_length=200)] | None = None
+    method: Literal["merge", "squash", "rebase"] | None = None
+    keep_worktree: bool | None = None
+
+
 class Nothing(Payload):
     """For commands that say all by their type: cancel, terminate, release_session."""
 
@@ -101,6 +144,10 @@ PAYLOADS: dict[CommandType, type[Payload]] = {
     CommandType.READ_DOCUMENTS: ReadDocuments,
     CommandType.WRITE_DOCUMENTS: WriteDocuments,
     CommandType.MERGE_WORK: MergeWork,
+    CommandType.CHECK_WORK: CheckWork,
+    CommandType.PUBLISH_BRANCH: PublishBranch,
+    CommandType.FOLLOW_PULL_REQUEST: FollowPullRequest,
+    CommandType.MERGE_BRANCH: MergeBranch,
 }
 
 

@@ -19,6 +19,10 @@ class CommandType(StrEnum):
     READ_DOCUMENTS = "read_documents"
     WRITE_DOCUMENTS = "write_documents"
     MERGE_WORK = "merge_work"
+    CHECK_WORK = "check_work"
+    PUBLISH_BRANCH = "publish_branch"
+    FOLLOW_PULL_REQUEST = "follow_pull_request"
+    MERGE_BRANCH = "merge_branch"
 
 
 class CommandStatus(StrEnum):

@@ -3,7 +3,9 @@
 create type command_type as enum (
   'create_session', 'send_prompt', 'send_text', 'send_keys', 'get_output',
   'resize', 'cancel', 'terminate', 'release_session',
-  'read_documents', 'write_documents', 'merge_work');  -- on the branch of a spec task, in no session
+  'read_documents', 'write_documents', 'merge_work',           -- on the branch of a spec task, in no session
+  'check_work',                                                -- in a session's worktree
+  'publish_branch', 'follow_pull_request', 'merge_branch');    -- of a branch, in no session, on the machine that client_id names
 
 create type command_status as enum (
   'pending',     -- inserted; nobody has taken it          → processing, expired, cancelled
@@ -67,7 +69,7 @@ create index agent_command_results_office on agent_command_results (office_id, c
 -- Two lanes per session, each in order: what steers a running prompt does not wait behind it.
 create function semo.lane(p_type command_type)
 returns text language sql immutable as $$
-  select case when p_type in ('create_session', 'send_prompt', 'release_session') then 'work' else 'control' end
+  select case when p_type in ('create_session', 'send_prompt', 'release_session', 'check_work') then 'work' else 'control' end
 $$;
 
 -- Commands that need a session of their own, and so a free place on a client.
@@ -76,13 +78,21 @@ returns boolean language sql immutable as $$
   select p_type = 'create_session' or (p_type = 'send_prompt' and p_session is null)
 $$;
 
+-- What concerns a branch or a repository, and no terminal.
+create function semo.in_no_session()
+returns command_type[] language sql immutable as $$
+  select '{read_documents,write_documents,merge_work,publish_branch,follow_pull_request,merge_branch}'::command_type[]
+$$;
+
 -- What each type takes. Kinds: text; keystrokes (text that may be blank); slug (one part of a path: letters, digits, . _ -); name (also / : @ [ ]); number;
--- integer; keys; documents (names of documents and what is in each).
--- `lowest` and `highest` bound a number, or the length of a text in bytes, or how many keys or documents.
+-- integer; flag; line (a text on one line, counted in characters); merge_method; documents (names of documents and what is in each); keys;
+-- and lists: slugs, lines.
+-- `lowest` and `highest` bound a number, or the length of a text in bytes, or how many keys, documents or entries of a list.
 create table semo.payload_fields (
   command_type command_type not null,
   field        text not null,
-  kind         text not null check (kind in ('text', 'keystrokes', 'slug', 'name', 'number', 'integer', 'keys', 'documents')),
+  kind         text not null check (kind in (
+                 'text', 'keystrokes', 'slug', 'name', 'number', 'integer', 'flag', 'line', 'merge_method', 'documents', 'keys', 'slugs', 'lines')),
   required     boolean not null,
   lowest       numeric not null,
   highest      numeric not null,
@@ -115,7 +125,24 @@ insert into semo.payload_fields values
   ('write_documents', 'base',      'name',    false, 1, 200),
   ('merge_work',      'spec',      'slug',    true,  1, 48),
   ('merge_work',      'branch',    'name',    true,  1, 200),
-  ('merge_work',      'base',      'name',    false, 1, 200);
+  ('merge_work',      'base',      'name',    false, 1, 200),
+  ('check_work',     'checks',          'slugs',  false, 0, 20),
+  ('check_work',     'must_change',     'lines',  false, 0, 50),
+  ('check_work',     'must_not_change', 'lines',  false, 0, 50),
+  ('check_work',     'commit',          'flag',   false, 0, 1),
+  ('check_work',     'since',           'name',   false, 1, 64),
+  ('check_work',     'timeout_s',       'number', false, 1, 86400),
+  ('publish_branch', 'branch',    'name',    true,  1, 200),
+  ('publish_branch', 'base',      'name',    false, 1, 200),
+  ('publish_branch', 'title',     'line',    false, 1, 200),
+  ('publish_branch', 'body',      'text',    false, 1, 65536),
+  ('publish_branch', 'labels',    'lines',   false, 0, 20),
+  ('follow_pull_request', 'branch', 'name',  true,  1, 200),
+  ('follow_pull_request', 'base',   'name',  false, 1, 200),
+  ('merge_branch',   'branch',    'name',    true,  1, 200),
+  ('merge_branch',   'base',      'name',    false, 1, 200),
+  ('merge_branch',   'method',    'merge_method', false, 1, 10),
+  ('merge_branch',   'keep_worktree', 'flag', false, 0, 1);
 
 create function semo.field_problem(f semo.payload_fields, v jsonb)
 returns text language plpgsql immutable as $$
@@ -150,6 +177,27 @@ begin
     select d.key into v_bad from jsonb_each(v) as d where jsonb_typeof(d.value) <> 'string' or octet_length(d.value #>> '{}') > 262144 limit 1;
     if v_bad is not null then return format('must hold a text of at most 262144 bytes as "%s"', v_bad); end if;
     if octet_length(v::text) > 4194304 then return 'is larger than 4194304 bytes'; end if;
+  elsif f.kind = 'flag' then
+    if jsonb_typeof(v) <> 'boolean' then return format('must be true or false, not %s', jsonb_typeof(v)); end if;
+  elsif f.kind = 'line' then
+    if jsonb_typeof(v) <> 'string' then return format('must be a text, not %s', jsonb_typeof(v)); end if;
+    if v #>> '{}' !~ '\S' then return 'must not be empty'; end if;
+    if v #>> '{}' ~ '[\x01-\x1f\x7f]' then return 'must be one line of printable characters'; end if;
+    if length(v #>> '{}') > f.highest then
+      return format('is %s characters long; at most %s are taken', length(v #>> '{}'), f.highest);
+    end if;
+  elsif f.kind = 'merge_method' then
+    if v #>> '{}' is null or v not in ('"merge"', '"squash"', '"rebase"') then return 'must be merge, squash or rebase'; end if;
+  elsif f.kind in ('slugs', 'lines') then
+    if jsonb_typeof(v) <> 'array' or jsonb_array_length(v) not between f.lowest and f.highest then
+      return format('must be a list of at most %s texts', f.highest);
+    end if;
+    select k::text into v_bad from jsonb_array_elements(v) as k
+    where jsonb_typeof(k) <> 'string'
+       or (f.kind = 'slugs' and (k #>> '{}' !~ '^[A-Za-z0-9][A-Za-z0-9._-]*$' or length(k #>> '{}') > 64))
+       or (f.kind = 'lines' and (k #>> '{}' !~ '\S' or k #>> '{}' ~ '[\x01-\x1f\x7f]' or length(k #>> '{}') > case f.field when 'labels' then 50 else 200 end))
+    limit 1;
+    if v_bad is not null then return format('holds %s, which is no %s', v_bad, case f.kind when 'slugs' then 'name' else 'line of text' end); end if;
   else
     if jsonb_typeof(v) <> 'array' or jsonb_array_length(v) not between f.lowest and f.highest then
       return format('must be a list of %s to %s keys', f.lowest, f.highest);
@@ -193,9 +241,9 @@ begin
     return 'send_prompt: needs a session_id, or a "role" to take a session of';
   elsif p_type = 'send_prompt' and p_session is not null and (p_payload ->> 'role' is not null or p_payload ->> 'agent' is not null) then
     return 'send_prompt: takes "role" and "agent" only without a session_id';
-  elsif p_session is not null and p_type in ('read_documents', 'write_documents', 'merge_work') then
+  elsif p_session is not null and p_type = any (semo.in_no_session()) then
     return format('%s: is done in no session and takes no session_id', p_type);
-  elsif p_session is null and p_type not in ('create_session', 'send_prompt', 'read_documents', 'write_documents', 'merge_work') then
+  elsif p_session is null and p_type not in ('create_session', 'send_prompt') and p_type <> all (semo.in_no_session()) then
     return format('%s: needs a session_id', p_type);
   end if;
   return null;

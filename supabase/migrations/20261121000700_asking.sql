@@ -13,6 +13,10 @@ begin
     perform semo.refuse('SO004', v_problem, 'the table semo.payload_fields lists what each type takes');
   end if;
   new.payload := jsonb_strip_nulls(new.payload);
+  if new.client_id is null and new.command_type in ('publish_branch', 'follow_pull_request', 'merge_branch') then
+    perform semo.refuse('SO004', format('%s: needs the client_id of the machine that has the branch', new.command_type),
+                        'agent_sessions names the client and the branch of each session');
+  end if;
 
   new.max_attempts := coalesce(new.max_attempts, 1);
   if new.max_attempts > 1 and (new.command_type <> 'send_prompt' or new.session_id is not null) then

@@ -225,4 +225,4 @@ grant execute on function open_session, update_session, acquire_session, release
 -- Of the helpers, callers may use what policies and the trigger of an insert call in their name; the rest is ours alone.
 revoke execute on all functions in schema semo from public;
 grant execute on function semo.has_role, semo.calling_client, semo.client_serves, semo.sees_session, semo.may_listen to authenticated, service_role;
-grant execute on function semo.refuse, semo.persona_of, semo.field_problem, semo.payload_problem to authenticated, service_role;
+grant execute on function semo.refuse, semo.persona_of, semo.field_problem, semo.in_no_session, semo.payload_problem to authenticated, service_role;

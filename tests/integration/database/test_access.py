@@ -17,7 +17,7 @@ FOR_THE_SERVICE_ALONE = {
 }  # fmt: skip
 CALLED_BY_POLICIES_AND_INSERTS = {
     "has_role", "calling_client", "client_serves", "sees_session", "may_listen",
-    "refuse", "persona_of", "field_problem", "payload_problem",
+    "refuse", "persona_of", "field_problem", "in_no_session", "payload_problem",
 }  # fmt: skip
 
 OUR_FUNCTIONS = """

@@ -64,6 +64,18 @@ MISTAKES: list[tuple[str, Any, bool, str]] = [
     ("cancel", {"force": True}, True, 'cancel: unknown field "force"'),
     ("terminate", {}, False, "terminate: needs a session_id"),
     ("release_session", {"x": 1}, True, 'release_session: unknown field "x"'),
+    ("check_work", {}, False, "check_work: needs a session_id"),
+    ("check_work", {"checks": "test"}, True, 'check_work: "checks" must be a list of at most 20 texts'),
+    ("check_work", {"checks": ["make test"]}, True, 'check_work: "checks" holds "make test", which is no name'),
+    ("check_work", {"must_change": ["a\nb"]}, True, '"must_change" holds "a\\nb", which is no line of text'),
+    ("check_work", {"commit": "yes"}, True, 'check_work: "commit" must be true or false, not string'),
+    ("check_work", {"run": ["rm", "-rf"]}, True, 'check_work: unknown field "run"'),
+    ("publish_branch", {}, False, 'publish_branch: "branch" is missing'),
+    ("publish_branch", {"branch": "agent/BE-1"}, False, "needs the client_id of the machine that has the branch"),
+    ("publish_branch", {"branch": "agent/BE-1"}, True, "is done in no session and takes no session_id"),
+    ("publish_branch", {"branch": "a", "title": "x\ny"}, False, '"title" must be one line of printable characters'),
+    ("merge_branch", {"branch": "--force"}, False, 'merge_branch: "branch" may hold only'),
+    ("merge_branch", {"branch": "a", "method": "octopus"}, False, '"method" must be merge, squash or rebase'),
     ("cancel", [], True, "cancel: the payload must be an object, not array"),
     ("cancel", "now", True, "cancel: the payload must be an object, not string"),
     ("write_documents", {"spec": "a", "message": "x", "documents": {"../x.md": ""}}, False, "a document of the name"),
@@ -109,6 +121,9 @@ async def test_a_mistake_is_refused_in_words_that_name_it_whoever_makes_it(
         ("write_documents", {"spec": "login", "documents": {"tasks.md": "", "history/BE-1_2.md": "x" * 262144,
                              "spec-metadata.json": "{}"}, "message": "tick", "base": "main"}, False),
         ("merge_work", {"spec": "login", "branch": "agent/BE-login-1.2", "base": "main"}, False),
+        ("check_work", {"checks": ["test"], "must_change": ["src/**"], "must_not_change": ["*.lock"], "commit": True,
+                        "since": "0123abc", "timeout_s": 60}, True),
+        ("check_work", {}, True),
     ],
 )  # fmt: skip
 async def test_what_the_design_says_is_taken(
@@ -174,7 +189,9 @@ async def test_python_and_the_table_list_the_same_fields_and_limits(world: World
     assert set(PAYLOADS) == set(CommandType)
 
 
-IN_NO_SESSION = ("read_documents", "write_documents", "merge_work")
+IN_NO_SESSION = (
+    "read_documents", "write_documents", "merge_work", "publish_branch", "follow_pull_request", "merge_branch",
+)  # fmt: skip
 DOCUMENTS = st.dictionaries(
     st.sampled_from(["tasks.md", "history/a.md", "../a.md", "a/b/c.md", "a.sh", "/a.md", "A/a.md", "a.md\n", ".md"]),
     st.just("x") | st.just("") | st.integers(0, 1), max_size=2,
