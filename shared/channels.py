@@ -9,6 +9,8 @@ COMMAND_EVENT = "command"
 SESSION_EVENT = "session"
 NEWS_EVENT = "news"
 """Something was told of the office (semo.tell)."""
+JOBS_EVENT = "jobs"
+"""Somebody has changed which jobs may run: a plan came, was paused, tried again."""
 ECHO_EVENT = "echo"
 """Carries nothing. Sent by the database when somebody who listens has heard nothing for a while."""
 

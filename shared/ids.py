@@ -10,6 +10,10 @@ SessionId = NewType("SessionId", UUID)
 TurnId = NewType("TurnId", UUID)
 ApprovalId = NewType("ApprovalId", UUID)
 PersonaId = NewType("PersonaId", UUID)
+PlanId = NewType("PlanId", UUID)
+LaneId = NewType("LaneId", UUID)
+JobId = NewType("JobId", UUID)
+ExecutionId = NewType("ExecutionId", UUID)
 
 Attempt = NewType("Attempt", int)
 """Which try at a command this is, from 1; a rescued command is offered again under the next one."""

@@ -71,6 +71,62 @@ class ApprovalStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class PlanKind(StrEnum):
+    WAVES = "waves"
+    EPICS = "epics"
+    GRAPH = "graph"
+    PROMPTS = "prompts"
+    SPEC = "spec"
+
+
+class PlanStatus(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class JobStatus(StrEnum):
+    WAITING = "waiting"
+    READY = "ready"
+    RUNNING = "running"
+    CHECKING = "checking"
+    BLOCKED = "blocked"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_open(self) -> bool:
+        return self in (
+            JobStatus.WAITING, JobStatus.READY, JobStatus.RUNNING, JobStatus.CHECKING, JobStatus.BLOCKED
+        )  # fmt: skip
+
+
+class ExecutionStatus(StrEnum):
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    KILLED = "killed"
+
+
+class FailurePolicy(StrEnum):
+    """What comes after a failure is skipped, or goes on all the same."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+
+
+class LaneSessions(StrEnum):
+    """One session for all jobs of a lane, or a new one for each."""
+
+    KEPT = "kept"
+    FRESH = "fresh"
+
+
 class ConnectionState(StrEnum):
     """How a client is connected, as the client knows it and as the office shows it."""
 

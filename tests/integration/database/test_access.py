@@ -14,6 +14,10 @@ FOR_SIGNED_IN_CALLERS = {
 FOR_THE_SERVICE_ALONE = {
     "check_enrollment", "redeem_enrollment", "revoke_client", "expire_commands", "rescue_commands", "prune_output",
     "store_rendered_persona", "miss_clients", "prune_events",
+    "create_plan", "add_jobs", "close_plan", "save_template", "run_schedule", "offices_with_plans", "finish_check",
+    "pause_plan", "resume_plan", "cancel_plan", "drop_job", "retry_job", "set_job_priority", "kill_execution",
+    "clean_executions", "delete_plan", "set_job_limits", "stop_office",
+    "plan_state", "plan_jobs", "job_state", "search_jobs",
 }  # fmt: skip
 CALLED_BY_POLICIES_AND_INSERTS = {
     "has_role", "calling_client", "client_serves", "sees_session", "may_listen",
@@ -35,6 +39,8 @@ READABLE_BY_SIGNED_IN_CALLERS = {
     "public.client_offices", "public.agent_commands", "public.agent_command_results", "public.agent_sessions",
     "public.session_turns", "public.session_events", "public.session_output", "public.role_circuits",
     "semo.payload_fields",
+    "public.job_limits", "public.plans", "public.plan_lanes", "public.jobs", "public.job_dependencies",
+    "public.executions", "public.prompt_templates",
 }  # fmt: skip
 
 

@@ -13,7 +13,13 @@ from shared.states import (
     CommandStatus,
     CommandType,
     ConnectionState,
+    ExecutionStatus,
+    FailurePolicy,
+    JobStatus,
+    LaneSessions,
     MemberRole,
+    PlanKind,
+    PlanStatus,
     SessionPool,
     SessionStatus,
     TurnOutcome,
@@ -45,21 +51,19 @@ async def test_the_seven_personas_are_there_for_every_office(world: World) -> No
     assert {persona["role"] for persona in personas} == {"PO", "PM", "Architect", "FE", "BE", "QA", "DevOps"}
 
 
-@pytest.mark.parametrize(
-    ("enum", "sql_type"),
-    [
-        (CommandType, "command_type"),
-        (CommandStatus, "command_status"),
-        (SessionStatus, "session_status"),
-        (SessionPool, "session_pool"),
-        (TurnOutcome, "turn_outcome"),
-        (MemberRole, "member_role"),
-        (ConnectionState, "connection_state"),
-        (ApprovalStatus, "approval_status"),
-    ],
-)
-async def test_python_names_the_same_states_in_the_same_order(world: World, enum: type[StrEnum], sql_type: str) -> None:
-    labels = await world.owner.value(f"select enum_range(null::{sql_type})::text[]")
+ENUMS = (
+    CommandType, CommandStatus, SessionStatus, SessionPool, TurnOutcome, MemberRole, ConnectionState,
+    PlanKind, PlanStatus, JobStatus, ExecutionStatus, FailurePolicy, LaneSessions, ApprovalStatus,
+)  # fmt: skip
+
+
+def sql_name(enum: type[StrEnum]) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", enum.__name__).lower()
+
+
+@pytest.mark.parametrize("enum", ENUMS, ids=sql_name)
+async def test_python_names_the_same_states_in_the_same_order(world: World, enum: type[StrEnum]) -> None:
+    labels = await world.owner.value(f"select enum_range(null::{sql_name(enum)})::text[]")
     assert labels == [str(state) for state in enum]
 
 
@@ -67,17 +71,4 @@ async def test_every_sql_enum_has_its_python_twin(world: World) -> None:
     names = await world.owner.ask(
         "select typname from pg_type where typtype = 'e' and typnamespace = 'public'::regnamespace"
     )
-    in_python = {
-        re.sub(r"(?<!^)(?=[A-Z])", "_", enum.__name__).lower()
-        for enum in (
-            ApprovalStatus,
-            CommandType,
-            CommandStatus,
-            SessionStatus,
-            SessionPool,
-            TurnOutcome,
-            MemberRole,
-            ConnectionState,
-        )
-    }
-    assert {name["typname"] for name in names} == in_python
+    assert {name["typname"] for name in names} == {sql_name(enum) for enum in ENUMS}

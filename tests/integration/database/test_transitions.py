@@ -66,7 +66,9 @@ async def test_the_check_of_session_moves_is_what_the_comments_say(world: World)
 
 def test_every_function_that_moves_a_row_names_the_arrow_it_draws() -> None:
     functions = re.findall(
-        r"((?:^--[^\n]*\n)*)create function (?:semo\.)?(\w+)\((.*?)\nend \$\$;", MIGRATIONS, re.MULTILINE | re.DOTALL
+        r"((?:^--[^\n]*\n)*)create function (?:semo\.)?(\w+)\((.*?)\n(?:end )?\$\$;",
+        MIGRATIONS,
+        re.MULTILINE | re.DOTALL,
     )
     moving = {name: comment for comment, name, body in functions if re.search(r"\bset status = |new\.status := ", body)}
     assert {"claim_commands", "finish", "reopen", "register_client", "cancel_command"} <= set(moving)
