@@ -76,7 +76,7 @@ class WornPersona:
             SessionFailed: it cannot be written so that git does not see it.
         """
         known = self._rendered if told is not None and told == self.version else None
-        if known is not None and await asyncio.to_thread(persona.is_worn, worktree, known):
+        if known is not None and persona.is_worn(worktree, known):
             return
         try:
             found = await self._link.get_persona(self._office_id, self._role)
@@ -85,7 +85,7 @@ class WornPersona:
             return
         if found is None or found.rendered is None:
             return
-        if found.shown_version == self.version and await asyncio.to_thread(persona.is_worn, worktree, found.rendered):
+        if found.shown_version == self.version and persona.is_worn(worktree, found.rendered):
             return
         before = self.version
         await self._put_on(worktree, found)
