@@ -82,6 +82,13 @@ class PlanKind(StrEnum):
 class PlanStatus(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
+
+
+class SpecTaskStatus(StrEnum):
+    BACKLOG = "backlog"
+    PLANNING = "planning"
+    REVIEW = "review"
+    IMPLEMENTATION = "implementation"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -125,6 +132,27 @@ class LaneSessions(StrEnum):
 
     KEPT = "kept"
     FRESH = "fresh"
+
+
+class SpecSessionStatus(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    MERGING = "merging"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class SpecSessionKind(StrEnum):
+    PLANNING = "planning"
+    WORK = "work"
+    SPAWNED = "spawned"
+
+
+class QuestionStatus(StrEnum):
+    OPEN = "open"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
 
 
 class ConnectionState(StrEnum):

@@ -222,7 +222,7 @@ begin
   return v_task;
 end $$;
 
--- Begins a round of planning: the caller holds the task.
+-- Draws: backlog → planning, planning → planning, review → planning, failed → planning. The caller holds the task.
 create function semo.begin_planning(p_task spec_tasks, p_author text)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 declare

@@ -8,22 +8,7 @@ import pytest
 
 from local_supabase.database import Database
 from local_supabase.migrate import migrate
-from shared.states import (
-    ApprovalStatus,
-    CommandStatus,
-    CommandType,
-    ConnectionState,
-    ExecutionStatus,
-    FailurePolicy,
-    JobStatus,
-    LaneSessions,
-    MemberRole,
-    PlanKind,
-    PlanStatus,
-    SessionPool,
-    SessionStatus,
-    TurnOutcome,
-)
+from shared import states
 from tests.integration.database.world import World
 from tests.support.embedded import SUPABASE, EmbeddedPostgres
 
@@ -51,19 +36,19 @@ async def test_the_seven_personas_are_there_for_every_office(world: World) -> No
     assert {persona["role"] for persona in personas} == {"PO", "PM", "Architect", "FE", "BE", "QA", "DevOps"}
 
 
-ENUMS = (
-    CommandType, CommandStatus, SessionStatus, SessionPool, TurnOutcome, MemberRole, ConnectionState,
-    PlanKind, PlanStatus, JobStatus, ExecutionStatus, FailurePolicy, LaneSessions, ApprovalStatus,
-)  # fmt: skip
-
-
-def sql_name(enum: type[StrEnum]) -> str:
+def in_sql(enum: type[StrEnum]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", enum.__name__).lower()
 
 
-@pytest.mark.parametrize("enum", ENUMS, ids=sql_name)
+ENUMS = [
+    found for found in vars(states).values()
+    if isinstance(found, type) and issubclass(found, StrEnum) and found is not StrEnum
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("enum", ENUMS, ids=in_sql)
 async def test_python_names_the_same_states_in_the_same_order(world: World, enum: type[StrEnum]) -> None:
-    labels = await world.owner.value(f"select enum_range(null::{sql_name(enum)})::text[]")
+    labels = await world.owner.value(f"select enum_range(null::{in_sql(enum)})::text[]")
     assert labels == [str(state) for state in enum]
 
 
@@ -71,4 +56,4 @@ async def test_every_sql_enum_has_its_python_twin(world: World) -> None:
     names = await world.owner.ask(
         "select typname from pg_type where typtype = 'e' and typnamespace = 'public'::regnamespace"
     )
-    assert {name["typname"] for name in names} == {sql_name(enum) for enum in ENUMS}
+    assert {name["typname"] for name in names} == {in_sql(enum) for enum in ENUMS}
