@@ -5,6 +5,9 @@ import pytest
 from tests.integration.database.world import World
 
 FOR_SIGNED_IN_CALLERS = {
+    "create_spec_task", "start_spec_task", "comment_spec", "send_back_spec", "approve_spec", "retry_spec_task",
+    "cancel_spec_task", "add_spec_session", "leave_spec_message", "spec_task_state", "agent_call", "agent_answers",
+    "answer_question",
     "cancel_command", "command_waiting_reason", "pool_state", "get_persona",
     "register_client", "heartbeat", "sign_off", "claim_commands", "renew_leases", "complete_command", "report_lost",
     "give_back_command", "open_session", "update_session", "acquire_session", "release_session",
@@ -12,6 +15,8 @@ FOR_SIGNED_IN_CALLERS = {
     "report_connection", "read_events",
 }  # fmt: skip
 FOR_THE_SERVICE_ALONE = {
+    "spec_planned", "spec_unplanned", "spec_session_started", "spec_session_at_work", "spec_session_worked",
+    "spec_session_failed", "spec_session_merged", "spec_tasks_due", "spec_history_written", "expire_questions",
     "check_enrollment", "redeem_enrollment", "revoke_client", "expire_commands", "rescue_commands", "prune_output",
     "store_rendered_persona", "miss_clients", "prune_events",
     "create_plan", "add_jobs", "close_plan", "save_template", "run_schedule", "offices_with_plans", "finish_check",
@@ -20,6 +25,7 @@ FOR_THE_SERVICE_ALONE = {
     "plan_state", "plan_jobs", "job_state", "search_jobs",
 }  # fmt: skip
 CALLED_BY_POLICIES_AND_INSERTS = {
+    "sees_spec_task",
     "has_role", "calling_client", "client_serves", "sees_session", "may_listen",
     "refuse", "persona_of", "field_problem", "in_no_session", "payload_problem",
 }  # fmt: skip
@@ -35,6 +41,8 @@ OUR_TABLES = """
   where n.nspname in ('public', 'semo') and c.relkind in ('r', 'p', 'v', 'm', 'S')
 """
 READABLE_BY_SIGNED_IN_CALLERS = {
+    "public.spec_tasks", "public.spec_versions", "public.spec_comments", "public.spec_sessions",
+    "public.spec_messages", "public.coordination_events", "public.questions", "public.agent_calls",
     "public.offices", "public.office_members", "public.agent_personas", "public.remote_clients",
     "public.client_offices", "public.agent_commands", "public.agent_command_results", "public.agent_sessions",
     "public.session_turns", "public.session_events", "public.session_output", "public.role_circuits",
