@@ -25,26 +25,75 @@ begin
   return v_session;
 end $$;
 
--- Draws, of spec_sessions: waiting → running. p_job: the job that does it, one for each try.
-create function spec_session_started(p_session uuid, p_try integer, p_job uuid)
-returns void language plpgsql security definer set search_path = public, pg_temp as $$
+-- Draws, of spec_sessions: waiting → running. Puts its job into the task's plan, in a lane, and so a worktree, of its own; all jobs of a
+-- task are done on the machine that has its branch. Returns the job.
+create function spec_session_started(p_session uuid, p_try integer, p_prompt text)
+returns uuid language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_session spec_sessions := semo.spec_session_for(p_session, p_try, '{waiting}');
+  v_task spec_tasks;
+  v_lane text := case when v_session.kind = 'planning' then 'planning' else v_session.label end;
+  v_jobs uuid[];
 begin
   if semo.spec_waits_for(v_session) is not null then
     perform semo.refuse('SO002', format('work session %s waits for %s', v_session.label, semo.spec_waits_for(v_session)));
   end if;
-  update spec_sessions set status = 'running', job_id = p_job, started_at = coalesce(started_at, now()), problem = null where id = p_session;
-  perform semo.spec_event(v_session.spec_task_id, 'session_started', 'office', p_session, jsonb_build_object('try', p_try, 'role', v_session.role));
+  select * into v_task from spec_tasks where id = v_session.spec_task_id;
+  if v_task.plan_id is null then
+    update spec_tasks set plan_id = create_plan(v_task.office_id, jsonb_build_object('name', 'spec ' || v_task.name, 'kind', 'spec', 'keep_open', true,
+      'on_failure', 'continue', 'options', jsonb_build_object('spec_task_id', v_task.id)), v_task.author)
+    where id = v_task.id returning * into v_task;
+  end if;
+  v_jobs := add_jobs(v_task.plan_id,
+    jsonb_build_array(jsonb_build_object('name', v_session.label || case when p_try > 1 then ' try ' || p_try else '' end, 'lane', v_lane,
+      'prompt', p_prompt, 'timeout_s', v_task.session_seconds,
+      'detail', jsonb_build_object('spec_task_id', v_task.id, 'spec_session_id', p_session, 'try', p_try))),
+    case when exists (select 1 from plan_lanes where plan_id = v_task.plan_id and name = v_lane) then '[]' else
+      jsonb_build_array(jsonb_strip_nulls(jsonb_build_object('name', v_lane, 'role', v_session.role, 'task', v_session.worktree_task, 'agent', v_task.agent,
+        'model', v_task.model, 'mcp', v_task.mcp, 'on_failure', 'continue',
+        'base', case when v_session.kind = 'planning' then v_task.base else 'spec/' || v_task.name end))) end);
+  update plan_lanes set client_id = coalesce(v_task.client_id, client_id) where plan_id = v_task.plan_id and name = v_lane;
+  update spec_sessions set status = 'running', job_id = v_jobs[1], started_at = coalesce(started_at, now()), problem = null where id = p_session;
+  perform semo.spec_event(v_session.spec_task_id, 'session_started', 'office', p_session,
+    jsonb_build_object('try', p_try, 'role', v_session.role, 'job_id', v_jobs[1]));
+  return v_jobs[1];
 end $$;
 
--- Tells which terminal session a running one works in, so that what its agent asks for is known to be its.
-create function spec_session_at_work(p_session uuid, p_try integer, p_agent_session uuid)
+-- The running work session that a terminal session works for; null when it works for none.
+create function semo.spec_session_in(p_session uuid)
+returns spec_sessions language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_session spec_sessions;
+begin
+  select w.* into v_session from plan_lanes l join jobs j on j.lane_id = l.id join spec_sessions w on w.job_id = j.id
+  where l.session_id = p_session and w.status = 'running' order by w.started_at desc limit 1;
+  if v_session.id is not null and v_session.session_id is distinct from p_session then
+    update spec_sessions set session_id = p_session where id = v_session.id returning * into v_session;
+  end if;
+  return v_session;
+end $$;
+
+-- Draws, of spec_sessions: running → merging, running → failed: takes in what the jobs of a task have come to.
+create function spec_take_in(p_task uuid)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 declare
-  v_session spec_sessions := semo.spec_session_for(p_session, p_try, '{running}');
+  v_one record;
 begin
-  update spec_sessions set session_id = p_agent_session where id = v_session.id;
+  perform semo.spec_task_for(p_task);
+  for v_one in
+    select w.id, w.tries, j.status, j.error, e.session_id, e.client_id, s.branch, e.result
+    from spec_sessions w left join jobs j on j.id = w.job_id left join executions e on e.id = j.execution_id
+    left join agent_sessions s on s.id = e.session_id
+    where w.spec_task_id = p_task and w.status = 'running' order by w.id
+  loop
+    update spec_sessions set session_id = coalesce(v_one.session_id, session_id) where id = v_one.id;
+    if v_one.status = 'done' and v_one.branch is not null then
+      perform spec_session_worked(v_one.id, v_one.tries, v_one.client_id, v_one.branch, jsonb_build_object(
+        'commits', v_one.result -> 'commits', 'duration_s', v_one.result -> 'duration_s', 'cost_usd', v_one.result -> 'cost_usd'));
+    elsif v_one.status is null or not semo.is_open(v_one.status) then
+      perform spec_session_failed(v_one.id, v_one.tries, coalesce(v_one.error, format('its job is %s', coalesce(v_one.status::text, 'gone'))));
+    end if;
+  end loop;
 end $$;
 
 -- Draws, of spec_sessions: running → merging. Where its work is: the machine and the branch.
@@ -108,6 +157,7 @@ begin
     if not exists (select 1 from spec_sessions where spec_task_id = p_task and kind <> 'planning' and status <> 'done') then
       update spec_tasks set status = 'done', ended_at = now() where id = p_task;
       perform semo.spec_event(p_task, 'done', 'office');
+      perform close_plan(v_task.plan_id);
     elsif not exists (select 1 from spec_sessions s where s.spec_task_id = p_task and s.status in ('running', 'merging')
                       or (s.spec_task_id = p_task and s.status = 'waiting' and semo.spec_waits_for(s) is null)) then
       select string_agg(format('%s: %s', label, problem), '; ' order by label) into v_failed from spec_sessions
@@ -140,24 +190,25 @@ begin
 end $$;
 
 -- Draws: backlog, planning, review, implementation, failed → cancelled; of spec_sessions: waiting, running, merging → cancelled.
--- Returns the jobs that ran.
+-- What runs is interrupted.
 create function cancel_spec_task(p_task uuid, p_author text default null)
-returns uuid[] language plpgsql security definer set search_path = public, pg_temp as $$
+returns spec_tasks language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_task spec_tasks := semo.spec_task_for(p_task);
-  v_jobs uuid[];
 begin
   if v_task.status = 'cancelled' then
-    return '{}';
+    return v_task;
   elsif v_task.status = 'done' then
     perform semo.refuse('SO002', format('spec task "%s" is done', v_task.name));
   end if;
-  select coalesce(array_agg(job_id order by job_id), '{}') into v_jobs from spec_sessions
-  where spec_task_id = p_task and status = 'running' and job_id is not null;
   update spec_sessions set status = 'cancelled', ended_at = now() where spec_task_id = p_task and status in ('waiting', 'running', 'merging');
   update spec_tasks set status = 'cancelled', ended_at = now() where id = p_task;
   perform semo.spec_event(p_task, 'cancelled', semo.spec_author(p_author));
-  return v_jobs;
+  if v_task.plan_id is not null then
+    perform cancel_plan(v_task.plan_id);
+  end if;
+  select * into v_task from spec_tasks where id = p_task;
+  return v_task;
 end $$;
 
 -- Adds a work session to a task, in the name of another one of it or of a person. Its label is s1, s2, …
@@ -257,7 +308,8 @@ returns jsonb language sql stable security definer set search_path = public, pg_
                'children', (select coalesce(jsonb_agg(c.label order by c.created_at, c.label), '[]') from spec_sessions c where c.parent_id = s.id),
                'tries', s.tries, 'conflicts', s.conflicts, 'problem', s.problem, 'job_id', s.job_id, 'session_id', s.session_id, 'branch', s.branch,
                'commit', s.commit, 'progress', s.progress, 'percent', s.percent, 'started_at', s.started_at, 'ended_at', s.ended_at,
-               'waits_for', case when s.status = 'waiting' then semo.spec_waits_for(s) end) order by s.created_at, s.label), '[]')
+               'waits_for', case when s.status = 'waiting' then semo.spec_waits_for(s)
+                                 when s.status = 'running' then (select semo.job_waiting_reason(j) from jobs j where j.id = s.job_id) end) order by s.created_at, s.label), '[]')
       from spec_sessions s where s.spec_task_id = p_task.id))
 $$;
 
@@ -308,9 +360,9 @@ create policy "whoever sees the task" on spec_sessions for select to authenticat
 create policy "whoever sees the task" on spec_messages for select to authenticated using (semo.sees_spec_task(spec_task_id));
 create policy "members see what happened" on coordination_events for select to authenticated using (semo.has_role(office_id, 'viewer'));
 
-revoke execute on function spec_planned, spec_unplanned, spec_session_started, spec_session_at_work, spec_session_worked, spec_session_failed,
+revoke execute on function spec_planned, spec_unplanned, spec_session_started, spec_take_in, spec_session_worked, spec_session_failed,
   spec_session_merged, spec_tasks_due, spec_history_written from public, anon, authenticated;
-grant execute on function spec_planned, spec_unplanned, spec_session_started, spec_session_at_work, spec_session_worked, spec_session_failed,
+grant execute on function spec_planned, spec_unplanned, spec_session_started, spec_take_in, spec_session_worked, spec_session_failed,
   spec_session_merged, spec_tasks_due, spec_history_written to service_role;
 revoke execute on function create_spec_task, start_spec_task, comment_spec, send_back_spec, approve_spec, retry_spec_task, cancel_spec_task,
   add_spec_session, leave_spec_message, spec_task_state from public, anon;

@@ -64,7 +64,7 @@ begin
   elsif jsonb_typeof(p_arguments) <> 'object' or octet_length(p_arguments::text) > 65536 then
     perform semo.refuse('SO004', 'the arguments must be an object of at most 65536 bytes');
   end if;
-  select w.* into v_work from spec_sessions w where w.session_id = p_session and w.status = 'running' order by w.started_at desc limit 1;
+  v_work := semo.spec_session_in(p_session);
   if v_work.id is not null then
     select * into v_task from spec_tasks where id = v_work.spec_task_id for no key update;  -- one call after another for each task
   end if;

@@ -76,11 +76,12 @@ class SpecTask:
 
     async def started(self, label: str, client: Client | None = None) -> UUID | None:
         """The session runs; in a terminal of `client`, whose session is returned."""
-        await self.of(label, "spec_session_started", p_job=uuid.uuid4())
+        job = await self.of(label, "spec_session_started", p_prompt="do it")
         if client is None:
             return None
         terminal = await client.open_session(self.office)
-        await self.of(label, "spec_session_at_work", p_agent_session=terminal)
+        query = "update plan_lanes set session_id = %s where id = (select lane_id from jobs where id = %s)"
+        await self.world.owner.ask(query, terminal, job)
         return terminal
 
     async def worked(self, label: str) -> None:

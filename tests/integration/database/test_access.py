@@ -15,7 +15,7 @@ FOR_SIGNED_IN_CALLERS = {
     "report_connection", "read_events",
 }  # fmt: skip
 FOR_THE_SERVICE_ALONE = {
-    "spec_planned", "spec_unplanned", "spec_session_started", "spec_session_at_work", "spec_session_worked",
+    "spec_planned", "spec_unplanned", "spec_session_started", "spec_take_in", "spec_session_worked",
     "spec_session_failed", "spec_session_merged", "spec_tasks_due", "spec_history_written", "expire_questions",
     "check_enrollment", "redeem_enrollment", "revoke_client", "expire_commands", "rescue_commands", "prune_output",
     "store_rendered_persona", "miss_clients", "prune_events",
