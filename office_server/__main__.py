@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import cast
 
 import uvicorn
@@ -68,6 +69,10 @@ def serve(settings: OfficeSettings, listener: socket.socket, ready: Callable[[st
     """Runs until SIGTERM or SIGINT. `ready` is called with the server's URL."""
     host, port = listener.getsockname()[:2]
     app = create_app(settings)
+    if settings.dashboard and find_spec("nicegui") is not None:
+        from office_server.dashboard.mount import mount  # takes a second, and is not there without its extra
+
+        mount(app, settings)
     config = uvicorn.Config(
         app,
         log_config=None,

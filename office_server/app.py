@@ -25,6 +25,7 @@ from office_server.personas import PersonaKeeper
 from office_server.results import Results
 from office_server.routes import (
     approvals,
+    attention,
     clients,
     commands,
     enrollment,
@@ -40,7 +41,9 @@ from office_server.services import Services
 from office_server.settings import OfficeSettings
 from realtime_line.socket import Endpoint
 
-_ROUTERS = (offices, personas, clients, enrollment, sessions, prompts, commands, approvals, pool, tokens, health)
+_ROUTERS = (
+    attention, offices, personas, clients, enrollment, sessions, prompts, commands, approvals, pool, tokens, health,
+)  # fmt: skip
 
 
 def create_app(settings: OfficeSettings) -> FastAPI:
@@ -97,6 +100,7 @@ def make_services(settings: OfficeSettings, backend: Backend, metrics: Metrics) 
         personas=PersonaKeeper(backend),
         enrollment=Enrollment(backend),
         enroll_tries=TriesPerMinute(settings.enroll_per_minute),
+        sign_in_tries=TriesPerMinute(settings.enroll_per_minute),
         metrics=metrics,
     )
 

@@ -24,6 +24,7 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._events: dict[CommandId, set[asyncio.Event]] = {}
+        self._of_anything: set[asyncio.Event] = set()
         self.empty_since: float | None = None
 
     def add(self, command: CommandId, wake: asyncio.Event) -> None:
@@ -34,10 +35,23 @@ class _Waiting:
         self._events[command].discard(wake)
         if not self._events[command]:
             del self._events[command]
-        if not self._events:
+        self._note_empty(now)
+
+    def add_of_anything(self, wake: asyncio.Event) -> None:
+        self._of_anything.add(wake)
+        self.empty_since = None
+
+    def remove_of_anything(self, wake: asyncio.Event, now: float) -> None:
+        self._of_anything.discard(wake)
+        self._note_empty(now)
+
+    def _note_empty(self, now: float) -> None:
+        if not self._events and not self._of_anything:
             self.empty_since = now
 
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
+        for wake in self._of_anything:
+            wake.set()
         if event != COMMAND_EVENT:
             return
         if "command_id" not in payload:
@@ -50,6 +64,8 @@ class _Waiting:
         self.on_gap()
 
     def on_gap(self) -> None:
+        for wake in self._of_anything:
+            wake.set()
         for wakes in self._events.values():
             for wake in wakes:
                 wake.set()
@@ -83,15 +99,28 @@ class Hints:
     @contextmanager
     def listening(self, office: OfficeId, command: CommandId, wake: asyncio.Event) -> Generator[None]:
         """Sets `wake` whenever the command may have moved, for as long as the block lasts."""
-        if office not in self._waiting:
-            self._waiting[office] = _Waiting()
-            self._changed.set()
-        waiting = self._waiting[office]
+        waiting = self._waiting_in(office)
         waiting.add(command, wake)
         try:
             yield
         finally:
             waiting.remove(command, wake, _now())
+
+    @contextmanager
+    def watching(self, office: OfficeId, wake: asyncio.Event) -> Generator[None]:
+        """Sets `wake` whenever anything in the office may have moved, for as long as the block lasts."""
+        waiting = self._waiting_in(office)
+        waiting.add_of_anything(wake)
+        try:
+            yield
+        finally:
+            waiting.remove_of_anything(wake, _now())
+
+    def _waiting_in(self, office: OfficeId) -> _Waiting:
+        if office not in self._waiting:
+            self._waiting[office] = _Waiting()
+            self._changed.set()
+        return self._waiting[office]
 
     async def run(self) -> None:
         """Keeps listening until cancelled."""

@@ -15,6 +15,7 @@ from shared.states import (
     MemberRole,
     SessionPool,
     SessionStatus,
+    TurnOutcome,
 )
 
 
@@ -184,3 +185,104 @@ class OutputChunk(Row):
     start_offset: ByteOffset
     end_offset: ByteOffset
     text: str
+
+
+class Turn(Row):
+    """One prompt typed into a session, and how it is known what came of it."""
+
+    id: TurnId
+    command_id: CommandId | None
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: TurnOutcome | None = Field(description="null: it runs")
+    marker: bool | None
+    evidence: list[Any]
+    output_start: ByteOffset | None
+    output_end: ByteOffset | None
+    commits: list[Any]
+    pull_requests: list[Any]
+    cost_usd: float | None
+    duration_s: float | None
+
+
+class LastTurn(Row):
+    id: TurnId
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: TurnOutcome | None
+    marker: bool | None
+    evidence: list[Any]
+    commits: list[Any]
+    duration_s: float | None
+
+
+class SeenSession(Row):
+    """A session as a card shows it."""
+
+    id: SessionId
+    client_id: ClientId
+    machine: str
+    role: str
+    agent: str
+    model: str | None
+    pool: SessionPool
+    status: SessionStatus
+    acquired_by: CommandId | None
+    held_since: datetime
+    task: str | None
+    branch: str | None
+    cols: int
+    rows: int
+    output_bytes: ByteOffset
+    created_at: datetime
+    last_activity_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    prompt: str | None = Field(description="the beginning of the prompt of its last turn")
+    author: str | None
+    command_id: CommandId | None
+    turn: LastTurn | None
+    turns: int
+    cost_usd: float | None
+
+
+class SeenMachine(Row):
+    id: ClientId
+    name: str
+    online: bool
+    last_seen_at: datetime | None
+    capacity: int
+    connection: ConnectionState
+    connection_since: datetime | None
+    signed_off: bool
+    version: str | None
+    capabilities: dict[str, Any]
+    places_taken: int
+    holding_back: dict[str, Any] | None
+
+
+class Attention(Row):
+    """Something that waits for a person."""
+
+    kind: str
+    subject: UUID
+    session_id: SessionId | None = None
+    command_id: CommandId | None = None
+    client_id: ClientId | None = None
+    role: str | None = None
+    title: str | None = None
+    detail: str | None = None
+    at: datetime
+
+
+class Picture(Row):
+    """An office at a glance, all of one moment."""
+
+    at: datetime
+    name: str
+    session_limit: int
+    places_taken: int
+    sessions: list[SeenSession]
+    machines: list[SeenMachine]
+    attention: list[Attention]
+    pending: int

@@ -26,6 +26,7 @@ class Services:
     personas: PersonaKeeper
     enrollment: Enrollment
     enroll_tries: TriesPerMinute
+    sign_in_tries: TriesPerMinute
     metrics: Metrics
 
 

@@ -42,6 +42,11 @@ class OfficeSettings(BaseSettings):
     shutdown_seconds: int = Field(default=10, ge=1)
     """How long requests may still take once the server was asked to stop."""
 
+    dashboard: bool = True
+    """The web pages at /dashboard, where the extra `dashboard` is installed."""
+    sign_in_hours: float = Field(default=12.0, gt=0)
+    """How long a browser stays signed in."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: LogFormat = "auto"
     """auto: text at a terminal, JSON elsewhere."""

@@ -12,9 +12,9 @@ from remote_client.ptyhost.link import HostLink
 from remote_client.ptyhost.places import places_in
 from remote_client.ptyhost.protocol import exit_of, info_of
 from remote_client.terminals import TerminalInfo
-from semo.attach_picture import LOOK_BACK_BYTES, Unasking, picture
 from semo.problems import SemoError
 from shared.errors import Conflict, NotFound, SessionFailed
+from shared.terminal_picture import LOOK_BACK_BYTES, Unasking, picture
 
 REPAINT_SECONDS = 0.1
 _FOCUS = re.compile(rb"(?:\x1b\[[IO])+")

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import uuid4
 
-from semo.attach_picture import LOOK_BACK_BYTES, Unasking, picture
 from semo.office_api import OfficeApi
 from semo.problems import Exit, SemoError, SessionOver
+from shared.terminal_picture import LOOK_BACK_BYTES, Unasking, picture
 
 _PAGE_BYTES = 262_144
 _UNTIL_MORE_SECONDS = 20

@@ -67,7 +67,7 @@ async def demo(agent: str) -> None:
     """
     began = time.monotonic()
     folder = DataFolder(Path(tempfile.mkdtemp(prefix="semo-demo-")))
-    stack = Stack(Wishes(folder=folder, port=0, agent=agent), console.step)
+    stack = Stack(Wishes(folder=folder, port=0, agent=agent, dashboard=False), console.step)
     try:
         async with stack:
             console.good(f"the office is open at {stack.status.office_url}")

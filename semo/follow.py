@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from semo.office_api import OfficeApi
 from semo.problems import Exit
-from semo.terminal_text import TerminalText
+from shared.terminal_text import TerminalText
 
 _UNTIL_FINAL_SECONDS = 20
 _UNTIL_STARTED_SECONDS = 0.5

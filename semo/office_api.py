@@ -9,6 +9,7 @@ from semo.folder import Status
 from semo.problems import Exit, SemoError, SessionOver
 
 _GONE = 410
+_OF_THE_SERVER = ("/readyz", "/api/sign-in-codes")
 
 
 class OfficeApi:
@@ -46,12 +47,12 @@ class OfficeApi:
         return await self._call("DELETE", path, params=_given(params))
 
     async def _call(self, method: str, path: str, **request: Any) -> Any:
-        """`path` is below the office, but for /readyz, which is the server's.
+        """`path` is below the office, but for a few that are the server's.
 
         Raises:
             SemoError: nobody answers, or the office refused; its own words and advice are passed on.
         """
-        url = path if path == "/readyz" else self._office + path
+        url = path if path in _OF_THE_SERVER else self._office + path
         try:
             response = await self._http.request(method, url, **request)
         except httpx.TransportError as error:

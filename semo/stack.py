@@ -33,6 +33,7 @@ class Wishes:
     port: int
     repository: Path | None = None
     agent: str = "shell"
+    dashboard: bool = True
     client_env: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -89,7 +90,7 @@ class Stack:
 
         self._report("starting the office server")
         access = await ensure_office(supabase_url, keys.service_role_key, folder.token)
-        office_url = str((await self._start(_office(folder, office_port, supabase_url, keys)))["office_url"])
+        office_url = str((await self._start(_office(self._wishes, office_port, supabase_url, keys)))["office_url"])
 
         self._report("starting the client of this machine")
         write_policy(folder.policy, repository, access.office_name, self._wishes.agent)
@@ -123,15 +124,16 @@ def _supabase(folder: DataFolder, port: int) -> Part:
     return Part("embedded Supabase", arguments, {}, folder.log("supabase"))
 
 
-def _office(folder: DataFolder, port: int, supabase_url: str, keys: Keys) -> Part:
+def _office(wishes: Wishes, port: int, supabase_url: str, keys: Keys) -> Part:
     # The service key goes by environment, which only this user can read; never by the command line.
     env = {
         "SUPABASE_URL": supabase_url,
         "SUPABASE_SERVICE_ROLE_KEY": keys.service_role_key,
         "SUPABASE_PUBLISHABLE_KEY": keys.publishable_key,
         "SEMO_OFFICE_PORT": str(port),
+        "SEMO_OFFICE_DASHBOARD": str(wishes.dashboard).lower(),
     }
-    return Part("office server", ["-m", "office_server", "--ready-line"], env, folder.log("office"))
+    return Part("office server", ["-m", "office_server", "--ready-line"], env, wishes.folder.log("office"))
 
 
 def _client(folder: DataFolder, more: Mapping[str, str]) -> Part:

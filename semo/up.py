@@ -9,10 +9,13 @@ from semo.folder import DataFolder
 from semo.stack import Stack, Wishes
 
 
-async def serve_until_stopped(folder: DataFolder, port: int, repository: Path | None) -> None:
+async def serve_until_stopped(folder: DataFolder, port: int, repository: Path | None, *, dashboard: bool) -> None:
     """Runs until cancelled, which is how it is meant to end, then stops everything in order."""
-    async with Stack(Wishes(folder=folder, port=port, repository=repository), console.step) as stack:
+    wishes = Wishes(folder=folder, port=port, repository=repository, dashboard=dashboard)
+    async with Stack(wishes, console.step) as stack:
         console.good(f"the office is open at {stack.status.office_url}")
+        if dashboard:
+            console.step(f"its pages are at {stack.status.office_url}/dashboard/ (to sign in: semo dashboard)")
         console.step(f"data and logs are in {folder.path}")
         console.step(f"where agents may work, and what may run, stands in {folder.policy}")
         console.step("try: semo run \"echo hello; echo '[SEMO:DONE]'\" --role BE")

@@ -8,6 +8,7 @@ from office_server.backend.clients import Clients
 from office_server.backend.commands import Commands
 from office_server.backend.connection import Connection, connect
 from office_server.backend.offices import Offices
+from office_server.backend.pages import Pages
 from office_server.backend.personas import Personas
 from office_server.backend.sessions import Sessions
 from office_server.backend.tokens import Tokens
@@ -25,6 +26,7 @@ class Backend:
         self.commands = Commands(connection)
         self.sessions = Sessions(connection)
         self.approvals = Approvals(connection)
+        self.pages = Pages(connection)
         self.upkeep = Upkeep(connection)
 
 

@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command(rich_help_panel=OFFICE)(office.up)
 app.command(rich_help_panel=OFFICE)(office.demo)
 app.command(rich_help_panel=OFFICE)(office.status)
+app.command(rich_help_panel=OFFICE)(office.dashboard)
 app.command(rich_help_panel=OFFICE)(office.doctor)
 app.command(rich_help_panel=WORK)(sessions.run)
 app.command(rich_help_panel=WORK)(sessions.attach)

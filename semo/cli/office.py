@@ -1,11 +1,11 @@
-"""`semo up`, `semo demo`, `semo status`, `semo doctor`: an office on this machine."""
+"""`semo up`, `semo demo`, `semo status`, `semo dashboard`, `semo doctor`: an office on this machine."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from semo.cli.options import Data, Json, data_folder, office_elsewhere
+from semo.cli.options import Data, Json, data_folder, office_elsewhere, office_of
 from semo.cli.running import run_to_end
 
 
@@ -26,6 +26,7 @@ def up(
             help="The repository that agents work in; default: a small new one.",
         ),
     ] = None,
+    dashboard: Annotated[bool, typer.Option(help="Whether the office server shows its web pages.")] = True,
 ) -> None:
     """Run a whole office here until Ctrl-C: embedded Supabase, office server and one client.
 
@@ -33,7 +34,7 @@ def up(
     """
     from semo.up import serve_until_stopped
 
-    run_to_end(lambda: serve_until_stopped(data_folder(data), port, repo))
+    run_to_end(lambda: serve_until_stopped(data_folder(data), port, repo, dashboard=dashboard))
 
 
 def demo(
@@ -55,6 +56,21 @@ def status(data: Data = None, as_json: Json = False) -> None:
     from semo.status import show
 
     run_to_end(lambda: show(office_elsewhere(data), data_folder(data), as_json=as_json))
+
+
+def dashboard(
+    data: Data = None,
+    browser: Annotated[bool, typer.Option("--open", help="Open the page in this machine's browser, too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show where the office's pages are, and a code that signs one browser in, once, within a minute."""
+    from semo.dashboard import show as show_pages
+
+    async def show_it() -> None:
+        async with office_of(data) as api:
+            await show_pages(api, open_browser=browser, as_json=as_json)
+
+    run_to_end(show_it)
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:

@@ -60,12 +60,14 @@ class RunningOffice:
     status: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @classmethod
-    async def open(cls, data: Path, *arguments: str, **env: str) -> "RunningOffice":
+    async def open(cls, data: Path, *arguments: str, dashboard: bool = False, **env: str) -> "RunningOffice":
         log = data.parent / f"{data.name}.up.log"
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
-                *SEMO, "up", "--data", str(data), "--port", "0", *arguments,
-                stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file, env={**os.environ, **env},
+                *SEMO, "up", "--data", str(data), "--port", "0",
+                "--dashboard" if dashboard else "--no-dashboard", *arguments,
+                stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file,
+                env={**os.environ, **env},
             )  # fmt: skip
         office = cls(data, process)
         try:

@@ -23,6 +23,7 @@ FOR_THE_SERVICE_ALONE = {
     "pause_plan", "resume_plan", "cancel_plan", "drop_job", "retry_job", "set_job_priority", "kill_execution",
     "clean_executions", "delete_plan", "set_job_limits", "stop_office",
     "plan_state", "plan_jobs", "job_state", "search_jobs",
+    "redeem_sign_in_code", "office_picture", "session_picture", "output_after",
 }  # fmt: skip
 CALLED_BY_POLICIES_AND_INSERTS = {
     "sees_spec_task",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from semo.attach_picture import TAIL_BYTES, Unasking, picture
+from shared.terminal_picture import TAIL_BYTES, Unasking, picture
 
 QUESTIONS = [
     b"\x1b[c", b"\x1b[0c", b"\x1b[>c", b"\x1b[=0c", b"\x1b[5n", b"\x1b[6n", b"\x1b[?6n", b"\x1b[>q", b"\x1b[>0q",

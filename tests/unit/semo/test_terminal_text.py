@@ -2,7 +2,7 @@
 
 import pytest
 
-from semo.terminal_text import TerminalText
+from shared.terminal_text import TerminalText
 
 
 def mark(kind: str, nonce: str = "abc123") -> str:

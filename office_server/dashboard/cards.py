@@ -1,0 +1,54 @@
+"""A session as a card: who, where, what it does, what came of it last, and the last lines of its terminal."""
+
+from office_server.dashboard.bits import Ago, State, element, plain, seconds_in_words, text
+from office_server.dashboard.outcomes import in_words, tone_of
+from office_server.dashboard.visit import Visit
+from office_server.rows import SeenSession
+
+
+class Card:
+    """The whole card leads to the session."""
+
+    def __init__(self, visit: Visit, seen: SeenSession, opened: str) -> None:
+        self._words = visit.words
+        self.seen: SeenSession | None = None
+        self.box = element("article", "sheet card", data_session=str(seen.id))
+        with self.box:
+            with element("div", "top"):
+                with text("h2", "", "role"):
+                    self.link = text("a", seen.role, href=opened)
+                text("span", seen.machine, "where")
+                self._state = State(seen.status, "")
+            self._doing = text("p", "", "doing")
+            self._tail = text("pre", "", aria_label=visit.words("session.tail"))
+            with element("div", "foot"):
+                self._outcome = text("span", "", "outcome")
+                self._time = text("span", "")
+                self._cost = text("span", "")
+                self._ago = Ago(seen.last_activity_at)
+        self.show(seen)
+
+    def show(self, seen: SeenSession) -> None:
+        if seen == self.seen:
+            return
+        words = self._words
+        self.seen = seen
+        self._state.become(seen.status, words.of("status", seen.status))
+        self._doing.show(plain(doing(seen)))
+        turn = seen.turn
+        if turn is not None and turn.outcome is not None:
+            self._outcome.show(in_words(turn.outcome, turn.evidence, words))
+            self._outcome.classes(replace=f"outcome {tone_of(turn.outcome)}")
+        else:
+            self._outcome.show("")
+        self._time.show(seconds_in_words(turn.duration_s) if turn is not None and turn.duration_s is not None else "")
+        self._cost.show(f"${seen.cost_usd:.2f}" if seen.cost_usd else "")
+        self._ago.show(turn.started_at if turn is not None and turn.ended_at is None else seen.last_activity_at)
+
+    def show_tail(self, tail: str) -> None:
+        self._tail.show(tail)
+
+
+def doing(seen: SeenSession) -> str:
+    """What it works on, or did last."""
+    return seen.prompt or seen.task or ""

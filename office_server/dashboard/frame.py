@@ -1,0 +1,225 @@
+"""What every page has around it: navigation, whose office, how fresh it is, theme, language, and the way out.
+
+A page is a function with `@page(...)` in a module of its own below `pages/`; it is given its `Visit` and builds
+what stands in `main`. The address is /dashboard/OFFICE/NAME; its title is the text `page.NAME`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import Request, Response
+from fastapi.responses import RedirectResponse
+from nicegui import ui
+
+from office_server.access import InOffice
+from office_server.dashboard import people, sign_in, words
+from office_server.dashboard.bits import Text, attributed, element, icon, link, text
+from office_server.dashboard.feed import News
+from office_server.dashboard.signing import COOKIE
+from office_server.dashboard.state import BASE, Shared, shared
+from office_server.dashboard.visit import Visit
+from office_server.dashboard.words import LANGUAGES, Words
+from office_server.rows import Office, Token
+from shared.errors import Forbidden, NotFound, OfficeError, Unauthenticated
+from shared.ids import OfficeId
+from shared.states import MemberRole
+
+Build = Callable[[Visit], Awaitable[None]]
+THEME = "semo_theme"
+_ANYBODY = InOffice(MemberRole.VIEWER)
+
+
+@dataclass(frozen=True)
+class Page:
+    """`key`: the letter that leads there after g."""
+
+    name: str
+    icon: str
+    key: str
+    build: Build
+
+
+PAGES: list[Page] = []
+
+
+def page(name: str, *, icon: str, key: str) -> Callable[[Build], Build]:
+    """Makes a page of a function. Pages stand in the navigation in the order in which their modules are imported."""
+
+    def register(build: Build) -> Build:
+        made = Page(name, icon, key, build)
+        PAGES.append(made)
+
+        @ui.page(f"/{{office_id}}/{name}", response_timeout=20)
+        async def show(request: Request, office_id: UUID) -> Response | None:
+            return await _show(made, request, OfficeId(office_id))
+
+        return build
+
+    return register
+
+
+@ui.page("/")
+async def start(request: Request) -> Response:
+    """Leads to the office, or to the first of those that the person may see."""
+    try:
+        token = await people.who_is(shared().services, _signed_in(request))
+        offices = await shared().services.backend.offices.all(token.office_id)
+    except Unauthenticated:
+        return RedirectResponse(sign_in.address(f"{BASE}/"), 303)
+    if not offices:
+        return RedirectResponse(f"{BASE}/sign-in", 303)
+    return RedirectResponse(f"{BASE}/{offices[0].id}/{PAGES[0].name}", 303)
+
+
+def _signed_in(request: Request) -> str:
+    person = shared().signing.person(request.cookies.get(COOKIE))
+    if person is None:
+        raise Unauthenticated
+    return person
+
+
+async def _show(made: Page, request: Request, office_id: OfficeId) -> Response | None:
+    here = f"{BASE}/{office_id}/{made.name}" + (f"?{request.url.query}" if request.url.query else "")
+    chosen = words.chosen(request.cookies.get(words.COOKIE), request.headers.get("accept-language"))
+    try:
+        person = _signed_in(request)
+        access = await _ANYBODY.let_in(shared().services, office_id, people.who_is(shared().services, person))
+        offices = await shared().services.backend.offices.all(access.token.office_id)
+    except Unauthenticated:
+        return RedirectResponse(sign_in.address(here), 303)
+    except (Forbidden, NotFound):
+        return RedirectResponse(f"{BASE}/", 303)
+    except OfficeError as error:
+        _head(shared(), chosen, chosen("frame.unavailable"))
+        with element("main", "alone"):
+            text("h1", chosen("frame.unavailable"))
+            text("p", error.detail)
+            link(chosen("frame.again"), here, "button")
+        return None
+    client = ui.context.client
+    visit = Visit(
+        shared(), person, request.cookies[COOKIE], access.token, access.office, chosen, client, request.query_params,
+        made.name,
+    )  # fmt: skip
+    _head(shared(), chosen, f"{chosen(f'page.{made.name}')} · {access.office.name}")
+    _theme(request)
+    with element("div", "shell"):
+        _rail(visit, made)
+        with element("div", "stage"):
+            _bar(visit, made, offices, access.token, here)
+            with element("main", "main", id="main", tabindex="-1"):
+                await made.build(visit)
+    _keys_dialog(chosen)
+    visit.begin()
+    return None
+
+
+def _head(parts: Shared, chosen: Words, title: str) -> None:
+    ui.page_title(f"{title} · SEMO Office")
+    ui.add_head_html(
+        f'<link rel="stylesheet" href="{BASE}/static/office.css?v={parts.style_version}">'
+        f'<script>document.documentElement.lang="{chosen.language}"</script>'
+        f'<script defer src="{BASE}/static/office.js?v={parts.style_version}"></script>'
+    )
+
+
+def _theme(request: Request) -> None:
+    chosen = {"dark": True, "light": False}.get(request.cookies.get(THEME, ""))
+    ui.dark_mode(chosen)
+
+
+def _rail(visit: Visit, made: Page) -> None:
+    words = visit.words
+    link(words("frame.skip"), "#main", "skip")
+    with element("nav", "rail", aria_label=words("frame.navigation")):
+        with element("a", "brand", href=visit.address(PAGES[0].name), aria_label="SEMO Office"):
+            element("img", src=f"{BASE}/static/icon.svg", alt="", width=28, height=28)
+            text("span", "SEMO Office", "label")
+        counts: dict[str, Text] = {}
+        for one in PAGES:
+            place = element("a", "place", href=visit.address(one.name), data_go=one.key)
+            if one is made:
+                attributed(place, aria_current="page")
+            with place:
+                icon(one.icon)
+                text("span", words(f"page.{one.name}"), "label")
+                counts[one.name] = text("span", "", "count")
+
+    def count(news: News) -> None:
+        if news.picture is not None:
+            waiting = len(news.picture.attention)
+            counts["attention"].show(str(waiting) if waiting else "")
+
+    visit.on_news(count)
+
+
+def _bar(visit: Visit, made: Page, offices: list[Office], token: Token, here: str) -> None:
+    words = visit.words
+    with element("header", "bar"):
+        text("h1", words(f"page.{made.name}"))
+        if len(offices) > 1:
+            choice = ui.select(
+                {str(one.id): one.name for one in offices}, value=str(visit.office.id),
+                on_change=lambda event: ui.navigate.to(f"{BASE}/{event.value}/{made.name}"),
+            )  # fmt: skip
+            attributed(choice.props("dense outlined options-dense"), aria_label=words("frame.office")).classes("office")
+        else:
+            text("span", visit.office.name, "office quiet")
+        _freshness(visit)
+        with attributed(ui.button(icon="more_horiz").props("flat dense"), aria_label=words("frame.more")), ui.menu():
+            text("div", words("frame.signed_in", name=token.name, role=words.of("role", token.role)), "who")
+            ui.separator()
+            for theme in ("auto", "light", "dark"):
+                ui.menu_item(words(f"frame.theme_{theme}"), partial(_choose_theme, theme))
+            ui.separator()
+            for code, name in LANGUAGES.items():
+                to = f"{BASE}/language/{code}?next={quote(here)}"
+                attributed(ui.menu_item(name, partial(ui.navigate.to, to)), lang=code)
+            ui.separator()
+            ui.menu_item(words("frame.keys"), lambda: ui.run_javascript("window.semo.keys()"))
+            ui.menu_item(words("frame.sign_out"), lambda: ui.run_javascript("window.semo.signOut()"))
+
+
+def _freshness(visit: Visit) -> None:
+    """Says truly how old what is shown is. The browser counts by itself, so that it also knows when nobody answers."""
+    words = visit.words
+    mark = element(
+        "div", "fresh", id="fresh", data_beat="0", data_trouble="", data_live=words("fresh.live"),
+        data_stale=words("fresh.stale"), data_away=words("fresh.away"),
+    )  # fmt: skip
+    beats = 0
+
+    def pulse(news: News) -> None:
+        nonlocal beats
+        said = words.of("error", news.trouble) if news.trouble else ""
+        if news.new_picture and news.picture is not None:
+            beats += 1
+        elif said == mark.props["data-trouble"]:
+            return
+        attributed(mark, data_beat=str(beats), data_trouble=said)
+        mark.update()
+
+    visit.on_news(pulse)
+
+
+def _choose_theme(theme: str) -> None:
+    ui.run_javascript(f"window.semo.theme({theme!r})")
+
+
+def _keys_dialog(words: Words) -> None:
+    with element("dialog", "keys", id="keys", aria_label=words("frame.keys")):
+        text("h2", words("frame.keys"))
+        with element("dl"):
+            for one in PAGES:
+                _key(f"g {one.key}", words(f"page.{one.name}"))
+            for key in ("search", "move", "open", "neighbours", "escape", "help"):
+                _key(words(f"keys.{key}_key"), words(f"keys.{key}"))
+
+
+def _key(key: str, meaning: str) -> None:
+    with element("dt"):
+        text("kbd", key)
+    text("dd", meaning)

@@ -1,0 +1,117 @@
+/* What the browser does by itself: counts times on, says how fresh the page is, and hears keys. */
+(() => {
+  const BASE = "/dashboard";
+  const language = () => document.documentElement.lang || "en";
+  let inWords = null;
+  const ago = (seconds) => {
+    if (!inWords || inWords.language !== language())
+      inWords = { language: language(), format: new Intl.RelativeTimeFormat(language(), { numeric: "auto", style: "short" }) };
+    const away = Math.abs(seconds);
+    const [size, unit] = away < 60 ? [1, "second"] : away < 3600 ? [60, "minute"] : away < 86400 ? [3600, "hour"] : [86400, "day"];
+    return inWords.format.format(-Math.trunc(seconds / size), unit);
+  };
+
+  /* The server's beat: a page whose beat stands still is old, whoever is to blame. */
+  let beat = null, beatAt = performance.now();
+  const fresh = () => {
+    const mark = document.getElementById("fresh");
+    if (!mark) return;
+    if (mark.dataset.beat !== beat) { beat = mark.dataset.beat; beatAt = performance.now(); }
+    const seconds = Math.round((performance.now() - beatAt) / 1000);
+    const connected = window.socket ? window.socket.connected : true;
+    const old = seconds >= 4;
+    const state = !connected ? "away" : mark.dataset.trouble ? "trouble" : old ? "stale" : "live";
+    const age = mark.dataset.stale.replace("{seconds}", seconds);
+    const text = state === "live" ? mark.dataset.live
+      : state === "away" ? `${mark.dataset.away} · ${age}`
+      : state === "trouble" ? `${mark.dataset.trouble} · ${age}` : age;
+    if (mark.dataset.state !== state) mark.dataset.state = state;
+    if (mark.textContent !== text) mark.textContent = text;
+  };
+
+  const times = () => {
+    for (const one of document.querySelectorAll("time.ago[datetime]")) {
+      const when = one.getAttribute("datetime");
+      const text = when ? ago((Date.now() - Date.parse(when)) / 1000) : "";
+      if (one.textContent !== text) one.textContent = text;
+      if (when && !one.title) one.title = new Date(when).toLocaleString(language());
+    }
+  };
+  setInterval(() => { times(); fresh(); }, 500);
+  new MutationObserver(times).observe(document.documentElement, { childList: true, subtree: true });
+
+  /* Which cards are in sight: only those are sent their output. */
+  const inSight = new Set();
+  let told = "", telling = null;
+  const tell = () => {
+    telling = null;
+    for (const id of inSight) if (!document.querySelector(`[data-session="${id}"]`)) inSight.delete(id);
+    const ids = [...inSight].sort().join(",");
+    if (ids !== told && window.emitEvent) { told = ids; window.emitEvent("in_sight", { ids: [...inSight] }); }
+  };
+  const sight = new IntersectionObserver((entries) => {
+    for (const entry of entries) inSight[entry.isIntersecting ? "add" : "delete"](entry.target.dataset.session);
+    telling ??= setTimeout(tell, 60);
+  }, { rootMargin: "200px" });
+  const seen = new WeakSet();
+  const find = () => {
+    for (const card of document.querySelectorAll("[data-session]"))
+      if (!seen.has(card)) { seen.add(card); sight.observe(card); }
+  };
+  setInterval(find, 300);
+
+  /* Keys. What is typed into a field or a terminal is nobody else's. */
+  const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true], .xterm");
+  let go = 0;
+  const items = () => [...document.querySelectorAll("[data-item]")].filter((one) => one.offsetParent);
+  const move = (by) => {
+    const all = items();
+    if (!all.length) return;
+    const at = all.indexOf(document.activeElement?.closest?.("[data-item]"));
+    all[Math.min(Math.max(at + by, 0), all.length - 1)].focus();
+  };
+  const press = (selector, root = document) => {
+    const found = [...root.querySelectorAll(selector)].find((one) => one.offsetParent && !one.disabled);
+    if (found) found.click();
+    return !!found;
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.altKey && !event.ctrlKey && (event.key === "ArrowLeft" || event.key === "ArrowRight")) {
+      if (press(event.key === "ArrowLeft" ? "[data-previous]" : "[data-next]")) { event.preventDefault(); event.stopPropagation(); }
+      return;
+    }
+    if (event.altKey || event.ctrlKey || event.metaKey || typing(event.target)) return;
+    const open = document.querySelector(".q-dialog");
+    const now = performance.now();
+    if (!open && now - go < 1200) {
+      go = 0;
+      if (press(`[data-go="${CSS.escape(event.key)}"]`)) { event.preventDefault(); return; }
+    }
+    const item = document.activeElement?.closest?.("[data-item]");
+    if (item && event.key.length === 1 && press(`[data-press="${CSS.escape(event.key)}"]`, item)) { event.preventDefault(); return; }
+    if (open) return;
+    if (event.key === "g") go = now;
+    else if (event.key === "/") { const search = document.querySelector("[data-search] input, input[data-search]"); if (search) { search.focus(); event.preventDefault(); } }
+    else if (event.key === "j" || event.key === "ArrowDown") { if (items().length && (event.key === "j" || item)) { move(1); event.preventDefault(); } }
+    else if (event.key === "k" || event.key === "ArrowUp") { if (items().length && (event.key === "k" || item)) { move(-1); event.preventDefault(); } }
+    else if (event.key === "?") { window.semo.keys(); event.preventDefault(); }
+  }, true);
+
+  window.semo = {
+    keys() {
+      const dialog = document.getElementById("keys");
+      if (!dialog.open) dialog.showModal();
+      dialog.addEventListener("click", () => dialog.close(), { once: true });
+    },
+    signOut() {
+      const form = Object.assign(document.createElement("form"), { method: "post", action: `${BASE}/sign-out` });
+      document.body.append(form);
+      form.submit();
+    },
+    theme(theme) {
+      document.cookie = `semo_theme=${theme}; path=${BASE}; max-age=31536000; samesite=lax`;
+      Quasar.Dark.set(theme === "auto" ? "auto" : theme === "dark");
+    },
+    copy(text) { navigator.clipboard?.writeText(text); },
+  };
+})();

@@ -1,0 +1,20 @@
+"""What a tab of a session's detail is."""
+
+from office_server.dashboard.feed import News
+from office_server.dashboard.visit import Visit
+from office_server.rows import SeenSession
+
+
+class Tab:
+    """Made when it is chosen, in the place where it is shown; forgotten when another one is."""
+
+    def __init__(self, visit: Visit, seen: SeenSession) -> None:
+        self.visit = visit
+        self.words = visit.words
+        self.seen = seen
+
+    async def build(self) -> None:
+        raise NotImplementedError
+
+    async def look(self, seen: SeenSession, news: News) -> None:
+        """Something is new. Most tabs show what was there when they were opened."""

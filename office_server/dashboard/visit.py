@@ -1,0 +1,167 @@
+"""One browser tab that looks at one office: who looks, in which words, what they may do, and what is new.
+
+It acts by the functions of the API's routes, with the access that each of them asks for, checked anew every time.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import structlog
+from nicegui import Client, ui
+
+from office_server.dashboard import people, sign_in
+from office_server.dashboard.feed import News, OfficeFeed
+from office_server.dashboard.people import Route
+from office_server.dashboard.state import BASE, Shared
+from office_server.dashboard.words import Words
+from office_server.rows import Office, Token
+from shared.errors import OfficeError, Unauthenticated
+from shared.ids import SessionId
+
+_STILL_IN_SECONDS = 5.0
+_log = structlog.get_logger(__name__)
+OnNews = Callable[[News], None]
+
+
+class Visit:
+    """Made by the frame for each page. `words` are the texts, `query` what the address says behind its `?`."""
+
+    def __init__(
+        self, shared: Shared, person: str, cookie: str, token: Token, office: Office, words: Words, client: Client,
+        query: Mapping[str, str], page: str,
+    ) -> None:  # fmt: skip
+        self.services = shared.services
+        self.office = office
+        self.words = words
+        self.query = dict(query)
+        self.page = page
+        self.wanted: set[SessionId] = set()
+        self.feed: OfficeFeed = shared.feeds.of(office.id)
+        self.token = token
+        self._shared = shared
+        self._person = person
+        self._cookie = cookie
+        self._client = client
+        self._on_news: list[OnNews] = []
+
+    # What may be done, and doing it -----------------------------------------------------------------------------------
+
+    def may(self, route: Route) -> bool:
+        """Whether to offer it. The office refuses it anyway to those who may not."""
+        return self.token.role.allows(people.needed_for(route))
+
+    async def do(self, route: Route, **arguments: Any) -> Any:
+        """Calls a route of the API as this person. Raises OfficeError as the route does."""
+        access = await people.gate_of(route).let_in(
+            self.services, self.office.id, people.who_is(self.services, self._person)
+        )
+        taken = inspect.signature(route).parameters
+        given = {people.access_argument(route): access} | ({"services": self.services} if "services" in taken else {})
+        answer = await route(**given, **arguments)
+        self.feed.poke()
+        return answer
+
+    async def attempt(self, route: Route, done: str | None = None, **arguments: Any) -> Any:
+        """The same for what a person pressed: says what came of it. None when it was refused.
+
+        Args:
+            done: the key of what to say when it worked.
+        """
+        try:
+            answer = await self.do(route, **arguments)
+        except OfficeError as error:
+            self.complain(error)
+            return None
+        if done is not None:
+            self.say(self.words(done))
+        return True if answer is None else answer
+
+    def say(self, text: str) -> None:
+        with self._client:
+            ui.notify(text, type="positive", position="bottom", timeout=2500)
+
+    def complain(self, error: OfficeError) -> None:
+        """Says what went wrong, in the person's language as far as it is known there, and what to do."""
+        if isinstance(error, Unauthenticated):
+            self.leave()
+            return
+        title = self.words.of("error", error.code)
+        known = title != error.code
+        detail = " ".join(part for part in (error.detail, error.advice) if part)
+        with self._client:
+            ui.notify(
+                title if known else error.title, caption=detail, type="negative", position="bottom", timeout=8000,
+                close_button=self.words("frame.close"),
+            )  # fmt: skip
+
+    # What is new ------------------------------------------------------------------------------------------------------
+
+    def on_news(self, show: OnNews) -> None:
+        """`show` is called at once, and then whenever something is new, at most five times a second."""
+        self._on_news.append(show)
+        show(News(self.feed.picture, set(), self.feed.trouble, True))
+
+    def look(self, news: News) -> None:
+        if self._client.is_deleted:
+            self.feed.leave(self)
+            return
+        if not self._client.has_socket_connection:
+            return
+        with self._client:
+            for show in self._on_news:
+                show(news)
+
+    # Coming and going -------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Once the page is built."""
+        self.feed.join(self)
+        leave = partial(self.feed.leave, self)
+        self._client.on_delete(leave)  # pyright: ignore[reportUnknownMemberType]
+        self._client.on_connect(self.feed.poke)  # pyright: ignore[reportUnknownMemberType]
+        ui.timer(_STILL_IN_SECONDS, self._check_still_in)
+
+    async def _check_still_in(self) -> None:
+        try:
+            if self._shared.signing.person(self._cookie) is None:
+                raise Unauthenticated
+            token = await people.who_is(self.services, self._person)
+            if token.role != self.token.role:
+                ui.navigate.reload()
+        except Unauthenticated:
+            self.leave()
+        except OfficeError as error:
+            _log.info("sign_in_not_checked", code=error.code)
+
+    def leave(self) -> None:
+        """The person is not signed in any more: nothing more is shown here."""
+        self.feed.leave(self)
+        with self._client:
+            ui.navigate.to(sign_in.address(self.address(), "expired"))
+
+    # Addresses --------------------------------------------------------------------------------------------------------
+
+    def address(self, page: str | None = None, **query: object) -> str:
+        """Of a page of this office; without `page` of this one as it stands."""
+        asked = self.query if page is None and not query else {k: v for k, v in query.items() if v is not None}
+        behind = "&".join(f"{name}={value}" for name, value in asked.items())
+        return f"{BASE}/{self.office.id}/{page or self.page}" + (f"?{behind}" if behind else "")
+
+    def note(self, **query: object) -> None:
+        """Keeps in the address what is open, so that a reload or a link shows the same. None removes."""
+        for name, value in query.items():
+            if value is None:
+                self.query.pop(name, None)
+            else:
+                self.query[name] = str(value)
+        ui.navigate.history.replace(self.address())
+
+    def asked_for(self, name: str) -> UUID | None:
+        """An id that the address names."""
+        try:
+            return UUID(self.query[name])
+        except (KeyError, ValueError):
+            return None

@@ -1,0 +1,151 @@
+-- What the office's pages show that no single table says, and how a person comes to them without showing a token.
+
+-- A one-time code that signs a browser in as whoever asked for it. Only the hash is kept.
+create table sign_in_codes (
+  code_hash  text primary key check (code_hash ~ '^[0-9a-f]{64}$'),
+  person     text not null check (length(person) <= 200),  -- who asked for it, as the office server names its callers
+  expires_at timestamptz not null default now() + interval '1 minute'
+);
+
+-- What somebody has looked at and put away; it is not shown as waiting for a person any more.
+create table attention_dismissed (
+  office_id  uuid not null references offices on delete cascade,
+  kind       text not null check (length(kind) <= 40),
+  subject    uuid not null,  -- the command, session or client that it was about
+  by         text not null,
+  at         timestamptz not null default now(),
+  primary key (office_id, kind, subject)
+);
+
+alter table sign_in_codes       enable row level security;
+alter table attention_dismissed enable row level security;
+revoke all on sign_in_codes, attention_dismissed from anon, authenticated, service_role;
+grant select, insert, update, delete on sign_in_codes, attention_dismissed to service_role;
+
+-- Spends a code: who asked for it. Refused with SO006 when it is wrong, used or too old.
+create function redeem_sign_in_code(p_code_hash text)
+returns text language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_person text;
+begin
+  delete from sign_in_codes where expires_at <= now();
+  delete from sign_in_codes where code_hash = p_code_hash returning person into v_person;
+  if v_person is null then
+    perform semo.refuse('SO006', 'the sign-in code is wrong, already used, or older than a minute');
+  end if;
+  return v_person;
+end $$;
+
+-- What waits for a person, the most urgent first: [{"kind","subject","session_id"?,"command_id"?,"client_id"?,"role"?,"title","detail","at"}].
+--   permission, question  a session stands and asks                     lost, failed, expired  commands of the last day that came to nothing
+--   error                 a session broke                                circuit                no session of a role can be made on a machine
+--   offline               a machine vanished without signing off
+create function semo.attention(p_office uuid)
+returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  with found as (
+    select case s.status when 'needs_permission' then 1 when 'waiting_input' then 2 else 3 end as urgency,
+           case s.status when 'needs_permission' then 'permission' when 'waiting_input' then 'question' else 'error' end as kind,
+           s.id as subject, s.id as session_id, s.acquired_by as command_id, s.client_id, s.role, s.task as title, null::text as detail, s.last_activity_at as at
+    from agent_sessions s
+    where s.office_id = p_office and s.ended_at is null and s.status in ('needs_permission', 'waiting_input', 'error')
+    union all
+    select 4, c.status::text, c.id, c.session_id, c.id, c.claimed_by, coalesce(c.payload ->> 'role', s.role),
+           left(coalesce(c.payload ->> 'text', c.command_type::text), 300), r.error, coalesce(c.finished_at, c.created_at)
+    from agent_commands c
+    left join agent_sessions s on s.id = c.session_id
+    left join agent_command_results r on r.command_id = c.id and r.attempt = c.attempt
+    where c.office_id = p_office and c.status in ('failed', 'lost', 'expired') and c.command_type in ('send_prompt', 'create_session')
+      and c.created_at > now() - interval '1 day'
+      and coalesce(r.error_code, '') not in ('turn_interrupted', 'cancelled')
+      and not (coalesce(r.error_code, '') in ('turn_waiting_input', 'turn_needs_permission') and s.status in ('needs_permission', 'waiting_input'))
+    union all
+    select 5, 'circuit', k.client_id, null, null, k.client_id, k.role, null, k.error, k.opened_at
+    from role_circuits k where k.office_id = p_office
+    union all
+    select 6, 'offline', c.id, null, null, c.id, null, c.name, null, c.last_seen_at
+    from client_offices o join remote_clients c on c.id = o.client_id
+    where o.office_id = p_office and c.revoked_at is null and c.signed_off_at is null and not semo.is_online(c)
+      and c.last_seen_at > now() - interval '1 day')
+  select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+           'kind', f.kind, 'subject', f.subject, 'session_id', f.session_id, 'command_id', f.command_id, 'client_id', f.client_id,
+           'role', f.role, 'title', f.title, 'detail', f.detail, 'at', f.at)) order by f.urgency, f.at desc), '[]')
+  from (select * from found f
+        where not exists (select 1 from attention_dismissed d
+                          where d.office_id = p_office and d.kind = f.kind and d.subject = f.subject and d.at >= f.at)
+        order by f.urgency, f.at desc limit 100) f
+$$;
+
+-- A session with its machine, its last turn, and what it has cost.
+create function semo.session_seen(p_session agent_sessions)
+returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  select jsonb_build_object(
+           'id', p_session.id, 'client_id', p_session.client_id, 'machine', m.name, 'role', p_session.role, 'agent', p_session.agent, 'model', p_session.model, 'pool', p_session.pool,
+           'status', p_session.status, 'acquired_by', p_session.acquired_by, 'held_since', p_session.held_since, 'task', p_session.task, 'branch', p_session.branch,
+           'cols', p_session.cols, 'rows', p_session.rows, 'output_bytes', p_session.output_bytes, 'created_at', p_session.created_at,
+           'last_activity_at', p_session.last_activity_at, 'ended_at', p_session.ended_at, 'end_reason', p_session.end_reason,
+           'prompt', left(p.payload ->> 'text', 400), 'author', p.author, 'command_id', t.command_id,
+           'turn', case when t.id is not null then jsonb_build_object(
+             'id', t.id, 'started_at', t.started_at, 'ended_at', t.ended_at, 'outcome', t.outcome, 'marker', t.marker, 'evidence', t.evidence,
+             'commits', t.commits, 'duration_s', t.duration_s) end,
+           'turns', u.turns, 'cost_usd', u.cost_usd)
+  from remote_clients m
+  left join lateral (select * from session_turns t where t.session_id = p_session.id order by t.started_at desc limit 1) t on true
+  left join lateral (select count(*) as turns, sum(cost_usd) as cost_usd from session_turns t where t.session_id = p_session.id) u on true
+  left join agent_commands p on p.id = t.command_id
+  where m.id = p_session.client_id
+$$;
+
+-- One session, however long ago it ended; null when the office has none of that id.
+create function session_picture(p_office uuid, p_session uuid)
+returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  select semo.session_seen(s) from agent_sessions s where s.id = p_session and s.office_id = p_office
+$$;
+
+-- An office at a glance: the sessions that live and those that ended within the hour, each with its last turn and what it has cost; the machines;
+-- what waits for a person; how many commands wait.
+create function office_picture(p_office uuid)
+returns jsonb language plpgsql stable security definer set search_path = public, pg_temp as $$
+declare
+  v_office offices;
+begin
+  select * into v_office from offices where id = p_office;
+  if v_office.id is null then
+    perform semo.refuse('SO003', format('there is no office %s', p_office));
+  end if;
+  return jsonb_build_object(
+    'at', now(), 'name', v_office.name, 'session_limit', v_office.session_limit, 'places_taken', semo.places_taken_in_office(p_office),
+    'sessions', (
+      select coalesce(jsonb_agg(semo.session_seen(s) order by s.created_at, s.id), '[]')
+      from agent_sessions s where s.office_id = p_office and (s.ended_at is null or s.ended_at > now() - interval '1 hour')),
+    'machines', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+               'id', c.id, 'name', c.name, 'online', semo.is_online(c), 'last_seen_at', c.last_seen_at, 'capacity', c.capacity,
+               'connection', case when semo.is_online(c) then coalesce(c.connection, 'polling') else 'offline' end,
+               'connection_since', case when semo.is_online(c) then coalesce(c.connection_since, c.registered_at)
+                                        else coalesce(c.signed_off_at, c.last_seen_at) end,
+               'signed_off', c.signed_off_at is not null, 'version', c.version, 'capabilities', c.capabilities,
+               'places_taken', semo.places_taken(c.id), 'holding_back', case when semo.is_online(c) then c.holding_back end)
+               order by c.name, c.id), '[]')
+      from client_offices o join remote_clients c on c.id = o.client_id where o.office_id = p_office and c.revoked_at is null),
+    'attention', semo.attention(p_office),
+    'pending', (select count(*) from agent_commands c where c.office_id = p_office and c.status = 'pending'));
+end $$;
+
+-- The output that follows, for many sessions of an office at once. p_after: {session_id: offset}; an offset of -1 stands for the last p_tail bytes.
+create function output_after(p_office uuid, p_after jsonb, p_tail integer default 16384, p_chunks integer default 40)
+returns table (session_id uuid, start_offset bigint, end_offset bigint, text text)
+language sql stable security definer set search_path = public, pg_temp as $$
+  select o.session_id, o.start_offset, o.end_offset, o.text
+  from jsonb_each_text(p_after) a
+  join agent_sessions s on s.id = a.key::uuid and s.office_id = p_office
+  cross join lateral (select case when a.value::bigint < 0 then greatest(s.output_bytes - p_tail, 0) else a.value::bigint end as place) f
+  cross join lateral (
+    select * from session_output c
+    where c.session_id = s.id and c.end_offset > f.place
+      and c.start_offset >= f.place - 1048576  -- no chunk is longer: the index leads to the place instead of reading all that went before
+    order by c.start_offset limit p_chunks) o
+  order by o.session_id, o.start_offset
+$$;
+
+revoke execute on function redeem_sign_in_code, office_picture, session_picture, output_after, semo.attention, semo.session_seen from public, anon, authenticated;
+grant execute on function redeem_sign_in_code, office_picture, session_picture, output_after to service_role;
