@@ -272,6 +272,7 @@ class Attention(Row):
     role: str | None = None
     title: str | None = None
     detail: str | None = None
+    action: dict[str, Any] | None = Field(default=None, description="input, digest, redacted, expires_at")
     at: datetime
 
 

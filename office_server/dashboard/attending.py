@@ -1,6 +1,8 @@
 """The inbox: each thing that waits for a person, with what can be done about it, one key each."""
 
+import json
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from nicegui import ui
@@ -8,7 +10,7 @@ from nicegui import ui
 from office_server.dashboard.bits import Ago, State, Text, attributed, button, element, text
 from office_server.dashboard.feed import News
 from office_server.dashboard.visit import Visit
-from office_server.routes import attention, commands, sessions
+from office_server.routes import approvals, attention, commands, sessions
 from office_server.rows import Attention, Picture
 from shared.ids import SessionId
 
@@ -72,6 +74,8 @@ class _Item:
                 if about.title:
                     text("p", about.title, "said")
                 text("p", about.detail or words.of("attention.why", about.kind), "why")
+                if about.action is not None:
+                    self._build_exactly(about.action)
             with element("div", "does"):
                 self._build_actions()
             if about.kind in _TAIL_OF:
@@ -79,11 +83,26 @@ class _Item:
             if about.kind == "question" and visit.may(sessions.send_prompt):
                 self._build_answer()
 
+    def _build_exactly(self, action: dict[str, Any]) -> None:
+        """What would be done, to the letter: nobody should approve what they have not seen."""
+        words = self._visit.words
+        exact = json.dumps(action["input"], ensure_ascii=False, indent=2)
+        text("pre", exact, tabindex="0", aria_label=words("attention.exactly"))
+        with element("p", "why"):
+            if action["redacted"]:
+                text("span", f"{words('attention.redacted')} ")
+            text("span", f"{words('attention.until')} ")
+            Ago(datetime.fromisoformat(action["expires_at"]))
+
     def _build_actions(self) -> None:
         about, visit = self.about, self._visit
         session = about.session_id
         if session is not None:
             self._action("o", "open", lambda: self._open(session), first=about.kind in _TAIL_OF)
+        if about.kind == "approval" and visit.may(approvals.approve):
+            self._action("a", "approve", self._approve, first=True)
+            self._action("d", "deny", self._deny)
+            return
         if about.kind in ("failed", "lost", "expired") and visit.may(commands.insert_command):
             self._action("r", "again", self._again)
         if about.kind == "permission" and visit.may(sessions.cancel_turn):
@@ -130,6 +149,19 @@ class _Item:
         )  # fmt: skip
         if await self._visit.attempt(commands.insert_command, "do.sent", body=body) is not None:
             await self._put_away()
+
+    async def _approve(self) -> None:
+        body = approvals.Answer(digest=self._digest)
+        await self._visit.attempt(approvals.approve, "do.approved", approval_id=self.about.subject, body=body)
+
+    async def _deny(self) -> None:
+        body = approvals.Denial(digest=self._digest)
+        await self._visit.attempt(approvals.deny, "do.denied", approval_id=self.about.subject, body=body)
+
+    @property
+    def _digest(self) -> str:
+        """Of the action that is shown here: the answer is to no other."""
+        return str((self.about.action or {})["digest"])
 
     async def _put_away(self) -> None:
         await self._visit.attempt(attention.put_away, kind=self.about.kind, subject=self.about.subject)

@@ -36,21 +36,29 @@ begin
   return v_person;
 end $$;
 
--- What waits for a person, the most urgent first: [{"kind","subject","session_id"?,"command_id"?,"client_id"?,"role"?,"title","detail","at"}].
+-- What waits for a person, the most urgent first: [{"kind","subject","session_id"?,"command_id"?,"client_id"?,"role"?,"title","detail","action"?,"at"}].
+--   approval              an agent asks leave for exactly `action`
 --   permission, question  a session stands and asks                     lost, failed, expired  commands of the last day that came to nothing
 --   error                 a session broke                                circuit                no session of a role can be made on a machine
 --   offline               a machine vanished without signing off
 create function semo.attention(p_office uuid)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   with found as (
+    select 0 as urgency, 'approval' as kind, a.id as subject, a.session_id, a.command_id, a.client_id, s.role, a.tool as title, a.cwd as detail,
+           jsonb_build_object('input', a.input, 'digest', a.digest, 'redacted', a.redacted, 'expires_at', a.expires_at) as action, a.created_at as at
+    from approvals a join agent_sessions s on s.id = a.session_id
+    where a.office_id = p_office and a.status = 'pending' and a.expires_at > now()
+    union all
     select case s.status when 'needs_permission' then 1 when 'waiting_input' then 2 else 3 end as urgency,
            case s.status when 'needs_permission' then 'permission' when 'waiting_input' then 'question' else 'error' end as kind,
-           s.id as subject, s.id as session_id, s.acquired_by as command_id, s.client_id, s.role, s.task as title, null::text as detail, s.last_activity_at as at
+           s.id as subject, s.id as session_id, s.acquired_by as command_id, s.client_id, s.role, s.task as title, null::text as detail,
+           null::jsonb as action, s.last_activity_at as at
     from agent_sessions s
     where s.office_id = p_office and s.ended_at is null and s.status in ('needs_permission', 'waiting_input', 'error')
+      and not exists (select 1 from approvals a where a.session_id = s.id and a.status = 'pending' and a.expires_at > now())
     union all
     select 4, c.status::text, c.id, c.session_id, c.id, c.claimed_by, coalesce(c.payload ->> 'role', s.role),
-           left(coalesce(c.payload ->> 'text', c.command_type::text), 300), r.error, coalesce(c.finished_at, c.created_at)
+           left(coalesce(c.payload ->> 'text', c.command_type::text), 300), r.error, null, coalesce(c.finished_at, c.created_at)
     from agent_commands c
     left join agent_sessions s on s.id = c.session_id
     left join agent_command_results r on r.command_id = c.id and r.attempt = c.attempt
@@ -59,16 +67,16 @@ returns jsonb language sql stable security definer set search_path = public, pg_
       and coalesce(r.error_code, '') not in ('turn_interrupted', 'cancelled')
       and not (coalesce(r.error_code, '') in ('turn_waiting_input', 'turn_needs_permission') and s.status in ('needs_permission', 'waiting_input'))
     union all
-    select 5, 'circuit', k.client_id, null, null, k.client_id, k.role, null, k.error, k.opened_at
+    select 5, 'circuit', k.client_id, null, null, k.client_id, k.role, null, k.error, null, k.opened_at
     from role_circuits k where k.office_id = p_office
     union all
-    select 6, 'offline', c.id, null, null, c.id, null, c.name, null, c.last_seen_at
+    select 6, 'offline', c.id, null, null, c.id, null, c.name, null, null, c.last_seen_at
     from client_offices o join remote_clients c on c.id = o.client_id
     where o.office_id = p_office and c.revoked_at is null and c.signed_off_at is null and not semo.is_online(c)
       and c.last_seen_at > now() - interval '1 day')
   select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
            'kind', f.kind, 'subject', f.subject, 'session_id', f.session_id, 'command_id', f.command_id, 'client_id', f.client_id,
-           'role', f.role, 'title', f.title, 'detail', f.detail, 'at', f.at)) order by f.urgency, f.at desc), '[]')
+           'role', f.role, 'title', f.title, 'detail', f.detail, 'action', f.action, 'at', f.at)) order by f.urgency, f.at desc), '[]')
   from (select * from found f
         where not exists (select 1 from attention_dismissed d
                           where d.office_id = p_office and d.kind = f.kind and d.subject = f.subject and d.at >= f.at)
