@@ -82,6 +82,9 @@ class PlanKind(StrEnum):
 class PlanStatus(StrEnum):
     RUNNING = "running"
     PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class SpecTaskStatus(StrEnum):
