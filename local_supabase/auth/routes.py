@@ -66,6 +66,8 @@ class AuthRoutes:
                 return await self._in_transaction(request, handler)
             except AuthError as error:
                 return error.response(request)
+            except psycopg.DataError:
+                return validation_failed("a text holds a character that no text may hold").response(request)
             except (psycopg.OperationalError, PoolTimeout):
                 return AuthError(503, "unexpected_failure", "The database is not there").response(request)
 

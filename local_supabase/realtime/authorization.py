@@ -8,10 +8,14 @@ from local_supabase.realtime.sessions import Connection, Sessions, become
 from local_supabase.realtime.tokens import Token
 
 _OWNER = "supabase_realtime_admin"
+NUL = "\x00"
+"""No text of the database may hold it."""
 
 
 async def may_read(sessions: Sessions, token: Token, subtopic: str) -> bool:
     """Whether the user would see a message of this topic. Raises DatabaseUnreachable."""
+    if NUL in subtopic:
+        return False
     message_id = uuid.uuid4()
     async with sessions.connection() as connection, connection.transaction(force_rollback=True):
         await become(connection, _OWNER, "{}", subtopic)
@@ -26,6 +30,8 @@ async def may_read(sessions: Sessions, token: Token, subtopic: str) -> bool:
 
 async def may_write(sessions: Sessions, token: Token, subtopic: str) -> bool:
     """Whether the user could store a message of this topic. Raises DatabaseUnreachable."""
+    if NUL in subtopic:
+        return False
     async with sessions.connection() as connection, connection.transaction(force_rollback=True):
         return await _allowed(
             connection,

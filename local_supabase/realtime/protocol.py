@@ -1,8 +1,9 @@
 """The frames of Realtime's wire format, vsn 1.0.0: what may come in, and how each answer looks. Pure text."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import orjson
 
@@ -10,6 +11,10 @@ TOPIC_PREFIX = "realtime:"
 PHOENIX = "phoenix"
 
 Json = Any
+
+DEEPEST = 200
+"""As deep as the fast writer of JSON goes, and some."""
+_ESCAPED_HALF = "\\ud"
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,16 @@ class ClientFrame:
 
 
 def parse(text: str) -> ClientFrame | None:
-    """None for what the real server ignores: no JSON, no object, a key missing."""
+    """None for what the real server ignores: no JSON, no object, a key missing. Also for what could not be said again
+    to others: half characters, and values nested deeper than `DEEPEST`.
+    """
     try:
-        frame: Json = json.loads(text)
-    except ValueError:
+        frame: Json = json.loads(text, parse_constant=_no_json)
+        if not _is_flat(text, frame):
+            return None
+        if _ESCAPED_HALF in text.lower():
+            json.dumps(frame, ensure_ascii=False).encode()  # whether the halves are whole
+    except (ValueError, RecursionError):
         return None
     if not isinstance(frame, dict) or not {"topic", "event", "payload", "ref"} <= frame.keys():
         return None
@@ -37,6 +48,28 @@ def parse(text: str) -> ClientFrame | None:
     if not isinstance(topic, str) or not isinstance(event, str):
         return None
     return ClientFrame(topic, event, fields["payload"], fields["ref"], fields.get("join_ref"), len(text.encode()))
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _is_flat(text: str, value: Json) -> bool:
+    """Whether nothing in `value`, which `text` says, is nested deeper than `DEEPEST`."""
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return True
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return True
+    return False
+
+
+def _inside(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return cast("dict[str, Json]", value).values()
+    return cast("list[Json]", value) if isinstance(value, list) else ()
 
 
 def as_object(value: Json) -> dict[str, Json]:

@@ -69,6 +69,9 @@ _STATUS_BY_SQLSTATE = {
 def from_postgres(error: psycopg.Error, role: str) -> RestError:
     """What PostgREST answers to `role` for an error of the database."""
     state, diagnosis = error.sqlstate, error.diag
+    if state is None and isinstance(error, psycopg.DataError):
+        # The driver itself sends no NUL; the server would say this.
+        return RestError(400, "22021", 'invalid byte sequence for encoding "UTF8": 0x00')
     if state is None:
         return database_gone()
     message = diagnosis.message_primary or ""

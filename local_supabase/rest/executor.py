@@ -112,7 +112,8 @@ class Executor:
         except PoolTimeout as error:
             raise database_gone() from error
         except psycopg.Error as error:
-            if error.sqlstate is None or error.sqlstate.startswith("57P"):
+            gone = error.sqlstate is None and not isinstance(error, psycopg.DataError)
+            if gone or (error.sqlstate or "").startswith("57P"):
                 # The server went away: others in the pool are as dead as this one.
                 await self._pool.check()
             raise from_postgres(error, context.caller.role) from error
