@@ -1,35 +1,18 @@
-"""Who may do what at all: the grants, read from the catalog, so that no new table or function can be forgotten."""
+"""Who may do what at all: the grants, read from the catalog, so that no new table or function can be forgotten.
+
+What is expected stands in access.toml; test_access_matrix.py tries it out.
+"""
 
 import pytest
 
+from tests.integration.database.access import expected
 from tests.integration.database.world import World
 
-FOR_SIGNED_IN_CALLERS = {
-    "create_spec_task", "start_spec_task", "comment_spec", "send_back_spec", "approve_spec", "retry_spec_task",
-    "cancel_spec_task", "add_spec_session", "leave_spec_message", "spec_task_state", "agent_call", "agent_answers",
-    "answer_question",
-    "cancel_command", "command_waiting_reason", "pool_state", "get_persona",
-    "register_client", "heartbeat", "sign_off", "claim_commands", "renew_leases", "complete_command", "report_lost",
-    "give_back_command", "open_session", "update_session", "acquire_session", "release_session",
-    "record_progress", "append_output", "record_events", "open_circuit", "close_circuit", "echo_hint",
-    "report_connection", "read_events",
-}  # fmt: skip
+EXPECTED = expected()
+FOR_SIGNED_IN_CALLERS = EXPECTED.signed_in_may(EXPECTED.functions, "call")
 FOR_THE_SERVICE_ALONE = {
-    "spec_planned", "spec_unplanned", "spec_session_started", "spec_take_in", "spec_session_worked",
-    "spec_session_failed", "spec_session_merged", "spec_tasks_due", "spec_history_written", "expire_questions",
-    "check_enrollment", "redeem_enrollment", "revoke_client", "expire_commands", "rescue_commands", "prune_output",
-    "store_rendered_persona", "miss_clients", "prune_events",
-    "create_plan", "add_jobs", "close_plan", "save_template", "run_schedule", "offices_with_plans", "finish_check",
-    "pause_plan", "resume_plan", "cancel_plan", "drop_job", "retry_job", "set_job_priority", "kill_execution",
-    "clean_executions", "delete_plan", "set_job_limits", "stop_office",
-    "plan_state", "plan_jobs", "job_state", "search_jobs",
-    "redeem_sign_in_code", "office_picture", "session_picture", "output_after",
-}  # fmt: skip
-CALLED_BY_POLICIES_AND_INSERTS = {
-    "sees_spec_task",
-    "has_role", "calling_client", "client_serves", "sees_session", "may_listen",
-    "refuse", "persona_of", "field_problem", "in_no_session", "payload_problem",
-}  # fmt: skip
+    name for name, function in EXPECTED.functions.items() if function.who("call") == frozenset({"service"})
+}
 
 OUR_FUNCTIONS = """
   select p.oid, p.proname as name, n.nspname as schema, p.prosecdef as definer, p.proconfig as settings
@@ -41,16 +24,6 @@ OUR_TABLES = """
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where n.nspname in ('public', 'semo') and c.relkind in ('r', 'p', 'v', 'm', 'S')
 """
-READABLE_BY_SIGNED_IN_CALLERS = {
-    "public.spec_tasks", "public.spec_versions", "public.spec_comments", "public.spec_sessions",
-    "public.spec_messages", "public.coordination_events", "public.questions", "public.agent_calls",
-    "public.offices", "public.office_members", "public.agent_personas", "public.remote_clients",
-    "public.client_offices", "public.agent_commands", "public.agent_command_results", "public.agent_sessions",
-    "public.session_turns", "public.session_events", "public.session_output", "public.role_circuits",
-    "semo.payload_fields",
-    "public.job_limits", "public.plans", "public.plan_lanes", "public.jobs", "public.job_dependencies",
-    "public.executions", "public.prompt_templates",
-}  # fmt: skip
 
 
 async def functions_of(world: World, role: str, schema: str) -> set[str]:
@@ -117,7 +90,7 @@ async def test_nothing_is_open_to_everybody(world: World) -> None:
 
 async def test_signed_in_callers_may_call_exactly_these_functions(world: World) -> None:
     assert await functions_of(world, "authenticated", "public") == FOR_SIGNED_IN_CALLERS
-    assert await functions_of(world, "authenticated", "semo") == CALLED_BY_POLICIES_AND_INSERTS
+    assert await functions_of(world, "authenticated", "semo") == EXPECTED.helpers
 
 
 async def test_the_service_may_call_all_public_functions(world: World) -> None:
@@ -131,10 +104,10 @@ async def test_functions_with_our_rights_have_a_fixed_search_path(world: World) 
     assert loose == []
 
 
-async def test_signed_in_callers_read_these_tables_and_write_only_new_commands(world: World) -> None:
-    assert await tables_of(world, "authenticated", "select") == READABLE_BY_SIGNED_IN_CALLERS
-    assert await tables_of(world, "authenticated", "insert") == {"public.agent_commands"}
-    assert await tables_of(world, "authenticated", "update") == set()
+@pytest.mark.parametrize("verb", ["select", "insert", "update"])
+async def test_signed_in_callers_have_these_rights_on_tables(world: World, verb: str) -> None:
+    granted = {name.removeprefix("public.") for name in await tables_of(world, "authenticated", verb)}
+    assert granted == EXPECTED.signed_in_may(EXPECTED.tables, verb)
 
 
 async def test_nobody_but_our_functions_moves_a_command_a_session_or_a_result(world: World) -> None:

@@ -47,6 +47,15 @@ class Caller:
     user: UUID | None = None
 
     async def ask(self, query: str, *values: object) -> list[Row]:
+        rows, _ = await self._run(query, *values)
+        return rows
+
+    async def count(self, query: str, *values: object) -> int:
+        """How many rows are found or changed."""
+        _, count = await self._run(query, *values)
+        return count
+
+    async def _run(self, query: str, *values: object) -> tuple[list[Row], int]:
         claims = {"role": self.role, **({"sub": str(self.user)} if self.user else {})}
         async with self.connection.transaction():
             if self.role != "postgres":
@@ -55,7 +64,7 @@ class Caller:
             rows = await cursor.fetchall() if cursor.description else []
             if self.role != "postgres":
                 await self._become("none", "")
-        return rows
+        return rows, cursor.rowcount
 
     async def value(self, query: str, *values: object) -> Any:
         rows = await self.ask(query, *values)
