@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from local_supabase.auth.hooks import AccessTokenHook
 from local_supabase.auth.routes import AuthRoutes
 from local_supabase.auth.sessions import TokenIssuer
 from local_supabase.database import Database
@@ -61,7 +62,12 @@ def listen(port: int) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def running_gateway(
-    database: Database, keys: Keys, listener: socket.socket, *, token_seconds: int = 3600
+    database: Database,
+    keys: Keys,
+    listener: socket.socket,
+    *,
+    token_seconds: int = 3600,
+    access_token_hook: AccessTokenHook | None = None,
 ) -> AsyncGenerator[Gateway]:
     """Serves `database` until the block is left; then open requests get some seconds, and sockets close with 1012.
 
@@ -70,7 +76,7 @@ async def running_gateway(
     """
     url = f"http://{HOST}:{listener.getsockname()[1]}"
     verifier = TokenVerifier(keys.jwt_secret)
-    issuer = TokenIssuer(keys.jwt_secret, f"{url}/auth/v1", token_seconds)
+    issuer = TokenIssuer(keys.jwt_secret, f"{url}/auth/v1", token_seconds, access_token_hook)
     realtime_config = RealtimeConfig(
         database.dsn_for("supabase_admin"), database.dsn_for("supabase_replication"), keys.jwt_secret
     )

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from local_supabase.auth.hooks import hook_of
 from local_supabase.bootstrap import bootstrap
 from local_supabase.gateway import listen, running_gateway
 from local_supabase.migrate import migrate
@@ -59,7 +60,8 @@ async def _run(
         database = postgres.database()
         await bootstrap(database)
         await migrate(database.dsn_for("postgres"), supabase_folder)
-        async with running_gateway(database, postgres.keys, listener) as gateway:
+        hook = hook_of(supabase_folder)
+        async with running_gateway(database, postgres.keys, listener, access_token_hook=hook) as gateway:
             await ready(gateway.url)
             await _first_failure(postgres.failed(), gateway.failed())
 

@@ -1,4 +1,7 @@
-"""Lets machines in: an admin gets a short one-time code, the machine spends it for a user of its own."""
+"""Lets machines in: an admin gets a short one-time code, the machine spends it for a user of its own.
+
+A machine that has a user already shows who it is, and joins a further office with it.
+"""
 
 import hashlib
 import secrets
@@ -28,13 +31,20 @@ class Code:
 
 
 @dataclass(frozen=True, repr=False)
-class NewClient:
-    """What a machine needs to sign in from now on. The password is kept nowhere else."""
+class NewUser:
+    """What a machine signs in with from now on. The password is kept nowhere else."""
+
+    email: str
+    password: str
+
+
+@dataclass(frozen=True, repr=False)
+class JoinedClient:
+    """`user` is None for a machine that had one."""
 
     client_id: ClientId
     office: Office
-    email: str
-    password: str
+    user: NewUser | None
 
 
 class Enrollment:
@@ -50,7 +60,7 @@ class Enrollment:
         )
         return Code(f"{letters[:4]}-{letters[4:]}", expires_at)
 
-    async def join(self, code: str, name: str) -> NewClient:
+    async def join(self, code: str, name: str) -> JoinedClient:
         """Spends a code. Either the machine is in afterwards, or there is no user and the code is as it was.
 
         Raises:
@@ -68,7 +78,21 @@ class Enrollment:
         except OfficeError:
             await self._remove(user)
             raise
-        return NewClient(client, office, email, password)
+        return JoinedClient(client, office, NewUser(email, password))
+
+    async def join_further(self, code: str, name: str, access_token: str) -> JoinedClient:
+        """Spends a code for the machine that signed in for that token of Supabase Auth; it keeps its name and user.
+
+        Raises:
+            BadEnrollmentCode: wrong, used or too old.
+            Unauthenticated: the token is no machine's of this project.
+            BackendDown: Supabase does not answer.
+        """
+        code_hash = hash_of(code)
+        office = await self._offices.get(await self._clients.office_of_code(code_hash))
+        client, user = await self._clients.whose(access_token)
+        await self._clients.redeem(code_hash, client, user, name)
+        return JoinedClient(client, office, None)
 
     async def _remove(self, user: UUID) -> None:
         with suppress(OfficeError):

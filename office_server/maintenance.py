@@ -16,6 +16,7 @@ class Maintenance:
 
     def __init__(self, backend: Backend, personas: PersonaKeeper, every_seconds: float, prune_seconds: float) -> None:
         self._upkeep = backend.upkeep
+        self._clients = backend.clients
         self._personas = personas
         self._every_seconds = every_seconds
         self._prune_seconds = prune_seconds
@@ -51,4 +52,5 @@ class Maintenance:
         if clock() >= self._prune_at:
             await self._upkeep.prune_output()
             await self._upkeep.prune_events()
+            await self._clients.delete_users_of_revoked()
             self._prune_at = clock() + self._prune_seconds

@@ -81,6 +81,7 @@ class Client(Row):
     signed_off_at: datetime | None = Field(
         description="it said that it ends; null while it runs, or if it just vanished"
     )
+    draining_since: datetime | None = Field(description="it takes no new work and finishes what it has; null: it does")
     revoked_at: datetime | None
     connection: ConnectionState | None
     connection_since: datetime | None

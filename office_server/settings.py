@@ -24,6 +24,9 @@ class OfficeSettings(BaseSettings):
     port: int = Field(default=8400, ge=0, le=65535)
     """0 takes a free one."""
 
+    public_url: HttpUrl | None = None
+    """Where machines reach this server, for the links that invite them; without: as the admin who invites does."""
+
     realtime: bool = True
     """Off: results are found by polling alone."""
     poll_seconds: float = Field(default=1.0, gt=0)

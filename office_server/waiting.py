@@ -10,8 +10,17 @@ class Waiting(BaseModel):
     detail: str = Field(examples=["No machine that could take this is online: macbook-3 since 2026-11-21 12:04 UTC."])
     clients: list[dict[str, Any]] = Field(
         description="the machines that it is about: name, online, last_seen_at, and what keeps each: offline,"
-        " not_capable, busy, circuit_open, low_memory, or null"
+        " not_capable, draining, busy, circuit_open, low_memory, or null"
     )
+
+
+_PLAIN = {
+    "no_client": "No machine has joined this office yet; enrol one.",
+    "office_full": "The office has as many sessions in use as it allows; it starts when one is free.",
+    "behind_another_command": "An earlier command of the same session comes first.",
+    "not_before": "Its last try failed; the next one begins after a pause.",
+    "deadline_passed": "Its deadline has passed; it expires.",
+}
 
 
 def in_words(found: dict[str, Any] | None) -> Waiting | None:
@@ -19,9 +28,8 @@ def in_words(found: dict[str, Any] | None) -> Waiting | None:
     if found is None:
         return None
     clients: list[dict[str, Any]] = found["clients"]
+    detail = _PLAIN.get(found["reason"])
     match found["reason"]:
-        case "no_client":
-            detail = "No machine has joined this office yet; enrol one."
         case "no_client_online":
             detail = f"No machine that could take this is online: {', '.join(_away(client) for client in clients)}."
         case "no_client_capable":
@@ -33,16 +41,10 @@ def in_words(found: dict[str, Any] | None) -> Waiting | None:
             detail = f"Sessions of this role could not be made on {names}; it is tried again every minute."
         case "low_memory":
             detail = f"There is no memory for another session on {_names(clients, 'low_memory')}."
-        case "office_full":
-            detail = "The office has as many sessions in use as it allows; it starts when one is free."
-        case "behind_another_command":
-            detail = "An earlier command of the same session comes first."
-        case "not_before":
-            detail = "Its last try failed; the next one begins after a pause."
-        case "deadline_passed":
-            detail = "Its deadline has passed; it expires."
+        case "draining":
+            detail = f"An admin has {_names(clients, 'draining')} take no new work."
         case other:
-            detail = f"It waits: {other}."
+            detail = detail or f"It waits: {other}."
     return Waiting(reason=found["reason"], detail=detail, clients=clients)
 
 

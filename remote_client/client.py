@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -13,7 +14,7 @@ from remote_client.adapters import available_adapters
 from remote_client.claimer import Claimer
 from remote_client.commands import lease_clock
 from remote_client.connection import Connection
-from remote_client.credentials import Credentials, load
+from remote_client.credentials import Credentials, load, save
 from remote_client.executor import Executor
 from remote_client.gitwork.handlers import GitWork
 from remote_client.handlers import Handlers
@@ -33,6 +34,7 @@ from remote_client.pulse import keep_pulse
 from remote_client.recordings.recorder import Recorder
 from remote_client.recordings.shelf import recordings_of
 from remote_client.recovery import Recovery
+from remote_client.revoked import end_turns
 from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session
 from remote_client.settings import ClientSettings
@@ -42,7 +44,7 @@ from remote_client.supabase_calls import SupabaseCalls
 from remote_client.turns import Turns
 from remote_client.uplink import Uplink
 from remote_client.watched_calls import WatchedCalls
-from shared.errors import Fenced, Forbidden, OfficeError, Unauthenticated, Unavailable
+from shared.errors import ClientRevoked, Fenced, Forbidden, OfficeError, Unauthenticated, Unavailable
 from shared.folders import private_folder
 from shared.ids import SessionId
 
@@ -70,15 +72,19 @@ async def run(settings: ClientSettings, stop: asyncio.Event, on_ready: Callable[
         ForeignFolder: the state folder is not ours.
         Conflict: another process of this client runs here.
         Fenced: a newer process of this client has taken over.
-        Unauthenticated, Forbidden: this client was revoked.
+        ClientRevoked: this client was revoked, now or earlier; it remembers, and does not ask again.
     """
     policy = load_policy(settings.policy)
     credentials = load(private_folder(settings.state, option="SEMO_CLIENT_STATE_DIR"))
+    credentials.require_not_revoked()
     with Journal(settings.state / "journal.sqlite") as journal:
         calls = await SupabaseCalls.connect(credentials, settings.request_timeout_seconds)
         try:
             client = _Client(settings, policy, credentials, journal, calls)
             await client.serve(stop, on_ready)
+        except ClientRevoked:
+            save(credentials.model_copy(update={"revoked_at": datetime.now(UTC)}), settings.state)
+            raise
         finally:
             await calls.close()
 
@@ -140,7 +146,10 @@ class _Client:
         self._connection.listen_to_turns(self._claimer.wake)
         realtime = Endpoint(f"{credentials.supabase_url.rstrip('/')}/realtime/v1", credentials.publishable_key)
         pace = Pace(quiet=settings.quiet_seconds)
-        self._subscriber = Subscriber(realtime, calls, self._link.echo_hint, self._claimer, self._connection, pace)
+        self._tokens = calls.tokens
+        self._subscriber = Subscriber(
+            realtime, calls.tokens, self._link.echo_hint, self._claimer, self._connection, pace
+        )
 
     def _on_place_free(self) -> None:
         self._claimer.place_is_free()
@@ -154,14 +163,21 @@ class _Client:
 
     async def serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
         end = self._settings.sessions_at_stop == "end"
+        why = "client_stopped"
         try:
             await self._serve(stop, on_ready)
+        except ClientRevoked as error:
+            end, why = True, "client_revoked"
+            rule = self._policy.on_revoked
+            log.error("revoked: no more work comes, nothing more is told", error=error.detail, on_revoked=rule)
+            await end_turns(self._pool.sessions, rule, self._policy.limits.run_time_s, stop)
+            raise
         except (Fenced, Unauthenticated, Forbidden):
             end = True
             raise
         finally:
             if end:
-                await self._pool.close("client_stopped")
+                await self._pool.close(why)
                 await self._terminals.stop()
             else:
                 await self._pool.leave()
@@ -184,6 +200,7 @@ class _Client:
                         self._recorder.run(),
                         beat(self._link, self._settings.heartbeat_seconds, self._on_terms),
                         keep_pulse(self._connection, self._link.report_connection),
+                        self._tokens.keep_fresh(),
                     )
                 ]
                 await self._recovery.run(*registered)

@@ -4,9 +4,9 @@ import os
 import secrets
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
 
-from shared.errors import InvalidPayload, NotFound
+from shared.errors import ClientRevoked, InvalidPayload, NotFound
 from shared.folders import private_folder
 from shared.ids import ClientId, OfficeId
 
@@ -31,6 +31,21 @@ class Credentials(BaseModel):
     password: SecretStr
     client_id: ClientId
     offices: list[JoinedOffice] = Field(default_factory=list[JoinedOffice])
+    office_url: str | None = None
+    """Of the office server that let it in."""
+    revoked_at: AwareDatetime | None = None
+    """When this machine learned that it was shut out; it does not ask again."""
+
+    def require_not_revoked(self) -> None:
+        """
+        Raises:
+            ClientRevoked: what is here is good for nothing any more.
+        """
+        if self.revoked_at is not None:
+            raise ClientRevoked(
+                f"this machine was revoked; it learned so on {self.revoked_at:%Y-%m-%d at %H:%M UTC}",
+                advice="ask an admin of the office for a new code, then: semo client join CODE",
+            )
 
     @field_serializer("password")
     def _reveal(self, password: SecretStr) -> str:

@@ -6,9 +6,11 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from remote_client.credentials import Credentials, JoinedOffice, save
-from shared.errors import BackendDown, OfficeError, by_code
+from remote_client.credentials import Credentials, JoinedOffice, load, save
+from remote_client.supabase_calls import SupabaseCalls
+from shared.errors import BackendDown, ClientRevoked, Conflict, NotFound, OfficeError, by_code
 
+UNAUTHENTICATED = 401
 _PROBLEM_PREFIX = "urn:semo:problem:"
 
 
@@ -21,15 +23,25 @@ async def join(
     timeout_seconds: float = 30,
     http: httpx.AsyncClient | None = None,
 ) -> Credentials:
-    """Spends the code and saves who we are from now on.
+    """Spends the code and saves who we are from now on. A machine that serves an office already, and was not revoked,
+    stays the client that it is and serves the new one as well; its name is the one that it has.
 
     Raises:
         BadEnrollmentCode: wrong, used or too old.
+        Conflict: the new office is in another Supabase project.
         BackendDown: the office does not answer; the code is still good.
     """
+    known = _known(state)
+    headers: dict[str, str] = {}
+    if known is not None:
+        try:
+            headers["Authorization"] = f"Bearer {await _own_token(known, timeout_seconds)}"
+        except ClientRevoked:
+            known = None  # it did not know yet
     client = http or httpx.AsyncClient(timeout=timeout_seconds)
+    base = office_url.rstrip("/")
     try:
-        answer = await client.post(f"{office_url.rstrip('/')}/api/enroll", json={"code": code, "name": name})
+        answer = await client.post(f"{base}/api/enroll", json={"code": code, "name": name}, headers=headers)
     except httpx.HTTPError as error:
         raise BackendDown(
             f"the office at {office_url} does not answer ({type(error).__name__})",
@@ -38,19 +50,49 @@ async def join(
     finally:
         if http is None:
             await client.aclose()
+    if answer.status_code == UNAUTHENTICATED and known is not None:
+        raise Conflict(
+            f"the office at {office_url} does not know this machine: it serves one of another Supabase project",
+            advice=f"give it a client of its own: semo client join {code} --office-url {base} --state FOLDER",
+        )
     if answer.status_code >= 300:
         raise _problem(answer)
-    body = answer.json()
-    credentials = Credentials(
+    credentials = _kept(answer.json(), known, base)
+    save(credentials, state)
+    return credentials
+
+
+def _known(state: Path) -> Credentials | None:
+    """Who this machine is already; None when it is nobody, or nobody any more."""
+    try:
+        known = load(state)
+    except NotFound:
+        return None
+    return None if known.revoked_at is not None else known
+
+
+async def _own_token(known: Credentials, timeout_seconds: float) -> str:
+    calls = await SupabaseCalls.connect(known, timeout_seconds)
+    try:
+        return await calls.tokens.access_token()
+    finally:
+        await calls.close()
+
+
+def _kept(body: dict[str, Any], known: Credentials | None, office_url: str) -> Credentials:
+    office = JoinedOffice(office_id=body["office_id"], name=body["office_name"])
+    if known is not None:
+        others = [one for one in known.offices if one.office_id != office.office_id]
+        return known.model_copy(update={"offices": [*others, office], "office_url": office_url})
+    return Credentials(
         supabase_url=body["supabase_url"],
         publishable_key=body["publishable_key"],
         email=body["email"],
         password=SecretStr(body["password"]),
         client_id=body["client_id"],
-        offices=[JoinedOffice(office_id=body["office_id"], name=body["office_name"])],
+        offices=[office],
+        office_url=office_url,
     )
-    save(credentials, state)
-    return credentials
 
 
 def _problem(answer: httpx.Response) -> OfficeError:

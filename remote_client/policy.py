@@ -117,6 +117,8 @@ class Policy(_Section):
     recordings: RecordingRules = Field(default_factory=RecordingRules)
     checks: dict[CheckName, CheckRule] = Field(default_factory=dict[CheckName, CheckRule])
     pull_requests: PullRequestRules = Field(default_factory=PullRequestRules)
+    on_revoked: Literal["interrupt", "terminate", "finish"] = "interrupt"
+    """What becomes of running turns when this machine is shut out of its office (`remote_client.revoked`)."""
 
     def repository_for(self, office_id: OfficeId, office_name: str) -> Repository:
         """The repository of an office: the one that names it, else the one that names none.

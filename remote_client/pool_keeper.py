@@ -64,6 +64,9 @@ class PoolKeeper:
         now = time.monotonic()
         for session in self._pool.sessions:
             terms = self._pool.terms.get(session.office_id)
+            if terms is None and session.settled.is_set():
+                await self._pool.end(session, "office_left")  # whoever held it there cannot give it back any more
+                continue
             idle_seconds = terms.idle_seconds if terms is not None else 0
             wanted = session.pool is SessionPool.WARM and self._is_warm_role(session.office_id, session.role)
             if session.is_idle and not wanted and now - session.idle_since >= idle_seconds:

@@ -4,34 +4,34 @@ import asyncio
 import shlex
 import shutil
 import sys
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from pathlib import Path
 
 from local_supabase.cluster import wheel_programs
 from local_supabase.errors import EmbeddedError
 from local_supabase.files import MINIMUM_FREE_BYTES
 from local_supabase.orphans import orphans
 from semo import console
+from semo.doctor_client import client_findings
+from semo.finding import Finding
 from semo.folder import DataFolder
 from semo.problems import Exit, SemoError
 
-_SUBJECT_COLUMNS = 13
+_SUBJECT_COLUMNS = 15
 _AGENTS = ("claude", "codex", "gemini", "opencode", "aider")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing looked at. `missing` keeps the office from working; `note` is worth knowing."""
+class ClientPlace:
+    """Where a client of this machine keeps who it is, and what may run."""
 
-    subject: str
-    state: Literal["ok", "note", "missing"]
-    detail: str
-    mend: str = ""
+    state: Path
+    policy: Path
 
 
-async def examine(folder: DataFolder, *, as_json: bool) -> Exit:
+async def examine(folder: DataFolder, clients: Iterable[ClientPlace], *, as_json: bool) -> Exit:
+    """Prints what is found; `clients` are looked at where this machine has joined an office."""
     findings = [
         *_programs(),
         *_database(),
@@ -41,6 +41,8 @@ async def examine(folder: DataFolder, *, as_json: bool) -> Exit:
         *_orphans(),
         await _git_version(),
     ]
+    for place in clients:
+        findings += [finding async for finding in client_findings(place.state, place.policy)]
     if as_json:
         console.machine([asdict(finding) for finding in findings])
     else:
@@ -93,15 +95,9 @@ def _folder(folder: DataFolder) -> Iterator[Finding]:
 
 
 def _policy(folder: DataFolder) -> Iterator[Finding]:
+    """One that is there is looked at with the client that it binds."""
     if not folder.policy.exists():
         yield Finding("policy", "note", "none yet", "`semo up` writes one for its own client")
-        return
-    try:
-        tomllib.loads(folder.policy.read_text())
-    except tomllib.TOMLDecodeError as error:
-        yield Finding("policy", "missing", f"{folder.policy}: {error}", "mend the file (docs/policy.md)")
-    else:
-        yield Finding("policy", "ok", str(folder.policy))
 
 
 def _office(folder: DataFolder) -> Iterator[Finding]:

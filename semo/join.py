@@ -13,17 +13,26 @@ from semo.folder import DataFolder, own_folder
 from semo.office_api import OfficeApi
 from semo.office_setup import OfficeAccess
 from semo.problems import Exit, SemoError
-from shared.errors import BackendDown, NotFound, OfficeError
+from shared.errors import BackendDown, ClientRevoked, NotFound, OfficeError
 
 
-async def join_with_code(office_url: str, code: str, name: str | None, state: Path) -> Credentials:
-    """Spends a one-time code. The machine is called `name`, or as its host is.
+async def join_with_code(office_url: str | None, code: str, name: str | None, state: Path) -> Credentials:
+    """Spends a one-time code, given as it is or within its link. The machine is called `name`, or as its host is.
 
     Raises:
         SemoError: `state` is not ours to use, the code is bad, or the office does not answer (the code is still good
             then).
     """
     own_folder(state, "--state")  # before the code is spent
+    address, mark, in_link = code.partition("/join#")
+    if mark:
+        office_url, code = office_url or address, in_link
+    if office_url is None:
+        raise SemoError(
+            "a code alone does not say where its office is",
+            do=f"semo client join {code} --office-url URL, or the whole link in quotes",
+            exit_code=Exit.USAGE,
+        )
     try:
         return await join(office_url, code, name or socket.gethostname(), state)
     except BackendDown as error:
@@ -39,7 +48,7 @@ def require_fit(state: Path, policy: Path) -> None:
         SemoError: this machine has not joined an office, or its policy is missing or wrong.
     """
     try:
-        load(state)
+        load(state).require_not_revoked()
         load_policy(policy)
     except OfficeError as error:
         raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.USAGE) from error
@@ -49,7 +58,8 @@ async def ensure_joined(office_url: str, supabase_url: str, access: OfficeAccess
     """Enrols this machine's own client unless it is enrolled, and returns its id. Addresses may have changed since."""
     try:
         known = load(folder.client)
-    except NotFound:
+        known.require_not_revoked()
+    except (NotFound, ClientRevoked):
         async with OfficeApi(office_url, access.token, access.office_id) as api:
             enrollment = await api.post("/enrollments", {})
         known = await join_with_code(office_url, enrollment["code"], None, folder.client)

@@ -43,6 +43,9 @@ class OfficeApi:
         headers = {"Idempotency-Key": key} if key is not None else {}
         return await self._call("POST", path, json=_given(body), params=_given(params), headers=headers)
 
+    async def patch(self, path: str, body: dict[str, Any]) -> Any:
+        return await self._call("PATCH", path, json=body)
+
     async def delete(self, path: str, **params: Any) -> Any:
         return await self._call("DELETE", path, params=_given(params))
 

@@ -23,13 +23,19 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 
 class Part:
-    """One supervised child. Of our environment it gets what programs cannot do without, and `env`."""
+    """One supervised child. Of our environment it gets what programs cannot do without, and `env`.
 
-    def __init__(self, name: str, arguments: list[str], env: Mapping[str, str], log: Path) -> None:
+    `final`: exit codes after which starting it again would be of no use.
+    """
+
+    def __init__(
+        self, name: str, arguments: list[str], env: Mapping[str, str], log: Path, final: frozenset[int] = frozenset()
+    ) -> None:
         self.name = name
         self.log = log
         self._arguments = arguments
         self._env = {**_bare_environment(), **env}
+        self._final = final
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
         self.restarts = 0
@@ -76,6 +82,9 @@ class Part:
             started = clock()
             code = await self._process.wait()
             if self._stopping:
+                return
+            if code in self._final:
+                report(f"the {self.name} ended with {_in_words(code)} and is not started again (see {self.log})")
                 return
             pause = 0.5 if clock() - started > STEADY_SECONDS else min(pause * 2, LONGEST_PAUSE_SECONDS)
             report(f"the {self.name} ended with {_in_words(code)}; starting it again in {pause:.1f} s (see {self.log})")

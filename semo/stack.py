@@ -23,6 +23,8 @@ from semo.process import Part
 from semo.repository import ensure_repository, named_variables, require_lent, write_policy
 
 Report = Callable[[str], None]
+_REVOKED = 4
+"""How `python -m remote_client` ends when it was shut out."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _client(folder: DataFolder, more: Mapping[str, str]) -> Part:
         "SEMO_CLIENT_SESSIONS_AT_STOP": "end",
         **more,
     }
-    return Part("client", ["-m", "remote_client", "--ready-line"], env, folder.log("client"))
+    return Part("client", ["-m", "remote_client", "--ready-line"], env, folder.log("client"), frozenset({_REVOKED}))
 
 
 def _ports(wanted: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ OfficeError                      code, HTTP status, what to do
 │   │   └── Fenced               another process, attempt or epoch owns it now
 │   ├── Unauthenticated          no token, or none that is valid
 │   ├── Forbidden                the token's role does not allow it
+│   │   └── ClientRevoked        this machine was shut out of its office
 │   ├── BadEnrollmentCode        wrong, used or too old
 │   ├── ForeignFolder            a folder on this machine that is not ours to make private
 │   └── PolicyForbids            the machine's own rule, named
@@ -89,6 +90,11 @@ class Forbidden(Refused):
     title = "Your role does not allow this."
 
 
+class ClientRevoked(Forbidden):
+    code = "client_revoked"
+    title = "This machine was shut out of its office."
+
+
 class BadEnrollmentCode(Refused):
     code = "bad_enrollment_code"
     status = 403
@@ -154,6 +160,7 @@ BY_SQLSTATE: dict[str, type[OfficeError]] = {
     "SO005": Forbidden,
     "SO006": BadEnrollmentCode,
     "SO007": SessionEnded,
+    "SO008": ClientRevoked,
     "22P02": InvalidPayload,
     "22P05": InvalidPayload,
     "23503": NotFound,

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import DictRow
 
 from local_supabase.auth.errors import AuthError, invalid_credentials
+from local_supabase.auth.hooks import AccessTokenHook
 from local_supabase.auth.passwords import password_matches
 from local_supabase.auth.users import User, user_by_email, user_by_id, user_json
 
@@ -24,21 +25,20 @@ REUSE_SECONDS = 10
 
 @dataclass(frozen=True, repr=False)
 class TokenIssuer:
-    """Signs what sessions hand out."""
+    """Signs what sessions hand out. `hook` may change the claims before."""
 
     jwt_secret: str
     issuer: str
     lifetime_seconds: int = 3600
+    hook: AccessTokenHook | None = None
 
-    def access_token(self, user: User, session_id: uuid.UUID, signed_in_at: datetime) -> tuple[str, int]:
-        """The token and when it expires (Unix time)."""
+    def claims(self, user: User, session_id: uuid.UUID, signed_in_at: datetime) -> dict[str, Any]:
         now = int(time.time())
-        expires_at = now + self.lifetime_seconds
-        claims: dict[str, Any] = {
+        return {
             "iss": self.issuer,
             "sub": str(user["id"]),
             "aud": user["aud"],
-            "exp": expires_at,
+            "exp": now + self.lifetime_seconds,
             "iat": now,
             "email": user["email"],
             "phone": user["phone"] or "",
@@ -50,7 +50,9 @@ class TokenIssuer:
             "session_id": str(session_id),
             "is_anonymous": user["is_anonymous"],
         }
-        return jwt.encode(claims, self.jwt_secret, algorithm="HS256"), expires_at
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        return jwt.encode(claims, self.jwt_secret, algorithm="HS256")
 
 
 async def sign_in(
@@ -158,9 +160,12 @@ async def _session_json(
     connection: AsyncConnection[DictRow], issuer: TokenIssuer, user: User, session_id: uuid.UUID,
     refresh_token: str, signed_in_at: datetime,
 ) -> dict[str, Any]:  # fmt: skip
-    access_token, expires_at = issuer.access_token(user, session_id, signed_in_at)
+    claims = issuer.claims(user, session_id, signed_in_at)
+    expires_at: int = claims["exp"]  # as the project has it, whatever a hook makes of the token
+    if issuer.hook is not None:
+        claims = await issuer.hook.changed(connection, user["id"], claims)
     return {
-        "access_token": access_token,
+        "access_token": issuer.sign(claims),
         "token_type": "bearer",
         "expires_in": issuer.lifetime_seconds,
         "expires_at": expires_at,

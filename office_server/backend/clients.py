@@ -6,6 +6,7 @@ from uuid import UUID
 
 from office_server.backend.connection import Connection
 from office_server.rows import Client, Row
+from shared.errors import Unauthenticated
 from shared.ids import ClientId, OfficeId
 
 
@@ -16,6 +17,14 @@ class _Membership(Row):
 
 class _Enrollment(Row):
     expires_at: datetime
+
+
+class _User(Row):
+    user_id: UUID
+
+
+class _Identity(Row):
+    id: ClientId
 
 
 class Clients:
@@ -39,13 +48,43 @@ class Clients:
         [renamed] = await self._connection.write(query, Client)
         return renamed
 
-    async def revoke(self, client: ClientId) -> None:
-        """Shuts a client out of every office, for good."""
-        await self._connection.call("revoke_client", p_client=str(client))
+    async def find(self, client: ClientId) -> Client | None:
+        query = self._connection.table("remote_clients").select(Client.columns()).eq("id", str(client))
+        return next(iter(await self._connection.read(query, Client)), None)
 
-    async def leave(self, client: ClientId, office: OfficeId) -> None:
-        query = self._connection.table("client_offices").delete().eq("client_id", str(client))
-        await self._connection.do(query.eq("office_id", str(office)))
+    async def drain(self, client: ClientId, draining: bool) -> None:
+        """Whether it takes new work. What it has it finishes."""
+        await self._connection.call("drain_client", p_client=str(client), p_draining=draining)
+
+    async def remove(self, client: ClientId, office: OfficeId) -> None:
+        """Shuts a client out of an office; one that serves no other is revoked, and its user deleted.
+
+        Raises:
+            NotFound: it is not in that office.
+        """
+        if await self._connection.call("remove_client", p_client=str(client), p_office=str(office)):
+            await self.delete_users_of_revoked()
+
+    async def delete_users_of_revoked(self) -> int:
+        """How many there were. Whose user stays, because Auth was away, is found by the next call."""
+        query = self._connection.table("remote_clients").select(_User.columns()).not_.is_("revoked_at", "null")
+        users = await self._connection.read(query.not_.is_("user_id", "null"), _User)
+        for user in users:
+            await self._connection.delete_user(user.user_id)
+        return len(users)
+
+    async def whose(self, access_token: str) -> tuple[ClientId, UUID]:
+        """The client that signed in for this token of Supabase Auth, and its user.
+
+        Raises:
+            Unauthenticated: it is no machine's, or not valid any more.
+        """
+        user, client = await self._connection.user_of(access_token)
+        query = self._connection.table("remote_clients").select(_Identity.columns()).eq("user_id", str(user))
+        for found in await self._connection.read(query.is_("revoked_at", "null"), _Identity):
+            if str(found.id) == client:
+                return found.id, user
+        raise Unauthenticated("That is the token of no machine.", advice="join as a new machine")
 
     async def add_enrollment(self, fields: dict[str, Any]) -> datetime:
         """Keeps the hash of a code; returns until when it can be used."""

@@ -10,11 +10,11 @@ import structlog
 from httpx_aiohttp import AiohttpTransport
 from postgrest.exceptions import APIError
 from supabase import AsyncClient, AsyncClientOptions
-from supabase_auth.errors import AuthError, AuthRetryableError
+from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from office_server.rows import Row
-from shared.errors import BY_SQLSTATE, BackendDown, InvalidPayload, OfficeError, Unavailable
+from shared.errors import BY_SQLSTATE, BackendDown, InvalidPayload, OfficeError, Unauthenticated, Unavailable
 
 RowT = TypeVar("RowT", bound=Row)
 _log = structlog.get_logger(__name__)
@@ -84,8 +84,28 @@ class Connection:
         return UUID(made.user.id)
 
     async def delete_user(self, user: UUID) -> None:
+        """One that is gone already is no error."""
         with _auth_errors():
-            await self._client.auth.admin.delete_user(str(user))
+            try:
+                await self._client.auth.admin.delete_user(str(user))
+            except AuthApiError as error:
+                if error.code != "user_not_found":
+                    raise
+
+    async def user_of(self, access_token: str) -> tuple[UUID, str | None]:
+        """Whose token that is, as Supabase Auth says, and the `client_id` of its app_metadata.
+
+        Raises:
+            Unauthenticated: nobody's, or not any more.
+        """
+        with _auth_errors():
+            try:
+                answer = await self._client.auth.get_user(access_token)
+            except AuthApiError as error:
+                raise Unauthenticated("Supabase Auth does not take that token.", advice="sign in again") from error
+        if answer is None:
+            raise Unauthenticated("Supabase Auth does not know whose token that is.")
+        return UUID(answer.user.id), answer.user.app_metadata.get("client_id")
 
     async def _execute(self, query: Query) -> Any:
         try:

@@ -1,9 +1,10 @@
 """The machines of an office."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Self
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from office_server import unknown
 from office_server.access import Access, Admin, Viewer
@@ -30,9 +31,18 @@ class ClientList(BaseModel):
 
 
 class ClientChange(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "macbook-3"}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "macbook-3"}, {"draining": True}]}
+    )
 
-    name: Label
+    name: Label | None = None
+    draining: bool | None = Field(default=None, description="true: it takes no new work and finishes what it has")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.name is None and self.draining is None:
+            raise ValueError("name or draining must be given")
+        return self
 
 
 @router.get("")
@@ -42,19 +52,29 @@ async def list_clients(access: Viewer, services: ServicesDep) -> ClientList:
 
 
 @router.patch("/{client_id}")
-async def rename_client(access: Admin, services: ServicesDep, client_id: ClientId, body: ClientChange) -> ClientState:
+async def change_client(access: Admin, services: ServicesDep, client_id: ClientId, body: ClientChange) -> ClientState:
+    """Renames a machine, or drains it, in every office that it serves."""
     await _must_be_here(services, access, client_id)
-    return _state(await services.backend.clients.rename(client_id, body.name))
+    clients = services.backend.clients
+    if body.draining is not None:
+        await clients.drain(client_id, body.draining)
+    if body.name is not None:
+        await clients.rename(client_id, body.name)
+    changed = await clients.find(client_id)
+    if changed is None:
+        raise unknown.client(access.office.id, client_id)
+    return _state(changed)
 
 
 @router.delete("/{client_id}", status_code=204)
 async def revoke_client(access: Admin, services: ServicesDep, client_id: ClientId) -> None:
-    """Shuts the machine out for good; one that also serves other offices only leaves this one."""
+    """Shuts the machine out for good; one that also serves other offices only leaves this one.
+
+    At once in the tables, and at Realtime within a minute. What it held is resolved: prompts become `lost`, the rest is
+    offered to others.
+    """
     await _must_be_here(services, access, client_id)
-    if await services.backend.clients.offices_of(client_id) == {access.office.id}:
-        await services.backend.clients.revoke(client_id)
-    else:
-        await services.backend.clients.leave(client_id, access.office.id)
+    await services.backend.clients.remove(client_id, access.office.id)
 
 
 async def _must_be_here(services: Services, access: Access, client: ClientId) -> None:

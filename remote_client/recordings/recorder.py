@@ -5,6 +5,7 @@ Never in the way: what cannot be recorded is said in the log, and nothing waits 
 
 import asyncio
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -80,7 +81,8 @@ class Recorder:
         try:
             _, said = await maker.communicate()
         except asyncio.CancelledError:
-            maker.kill()
+            with suppress(ProcessLookupError):  # it may have ended just now
+                maker.kill()
             await maker.wait()
             raise
         for line in said.decode(errors="replace").splitlines():

@@ -17,14 +17,18 @@ group = typer.Typer(
 
 @group.command()
 def join(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="The one-time code from an admin of the office.")],
-    office_url: Annotated[str, typer.Option("--office-url", metavar="URL", help="Where the office server is.")],
+    code: Annotated[
+        str, typer.Argument(metavar="CODE", help="The one-time code from an admin of the office, or its link.")
+    ],
+    office_url: Annotated[
+        str | None, typer.Option("--office-url", metavar="URL", help="Where the office server is; a link says it.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="What to call this machine; default: its host name.")
     ] = None,
     state: State = None,
 ) -> None:
-    """Let this machine into an office. Once is enough."""
+    """Let this machine into an office. Once is enough; with another code it serves a further office as well."""
 
     from semo.join import join_with_code
 
@@ -32,7 +36,7 @@ def join(
 
     async def let_in() -> None:
         joined = await join_with_code(office_url, code, name, settings.state)
-        console.good(f"joined office {joined.offices[0].name!r} as client {joined.client_id}")
+        console.good(f"joined office {joined.offices[-1].name!r} as client {joined.client_id}")
         console.step(f"what may run here stands in {settings.policy}, which you write (docs/policy.md)")
         console.step("then: semo client start" + (f" --state {settings.state}" if state else ""))
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from semo.cli.options import Data, Json, data_folder, office_elsewhere, office_of
+from semo.cli.options import Data, Json, PolicyFile, State, client_settings, data_folder, office_elsewhere, office_of
 from semo.cli.running import run_to_end
 
 
@@ -73,8 +73,13 @@ def dashboard(
     run_to_end(show_it)
 
 
-def doctor(data: Data = None, as_json: Json = False) -> None:
-    """Say what is missing on this machine, and how to mend it."""
-    from semo.doctor import examine
+def doctor(data: Data = None, state: State = None, policy: PolicyFile = None, as_json: Json = False) -> None:
+    """Say what is missing on this machine, and how to mend it: for an office here, and for the clients of this user."""
+    from semo.doctor import ClientPlace, examine
 
-    run_to_end(lambda: examine(data_folder(data), as_json=as_json))
+    own = client_settings(state, policy)
+    here = data_folder(data)
+    places = [ClientPlace(own.state, own.policy)]
+    if state is None:
+        places.insert(0, ClientPlace(here.client, here.policy))
+    run_to_end(lambda: examine(here, places, as_json=as_json))

@@ -12,6 +12,7 @@ grant usage on schema semo to authenticated, service_role;
 --   SO005 not permitted      the caller may not do this
 --   SO006 bad code           the enrolment code is wrong, used or too old
 --   SO007 session ended      the session is over and takes no more commands
+--   SO008 client revoked     the caller was a machine of the office, and was shut out
 create function semo.refuse(p_code text, p_message text, p_hint text default null)
 returns void language plpgsql as $$
 begin

@@ -14,6 +14,7 @@ create table remote_clients (
   last_seen_at  timestamptz,
   missed_since  timestamptz,                  -- it vanished: when it was heard of last before that was noticed
   signed_off_at timestamptz,                  -- it said that it ends; null while it runs, or if it just vanished
+  draining_since timestamptz,                 -- it gets no new sessions, and finishes what it has
   revoked_at    timestamptz
 );
 
@@ -61,11 +62,13 @@ declare
   v_client remote_clients;
 begin
   select * into v_client from remote_clients where id = p_client for key share;
+  -- The user of a revoked client is deleted: its last tokens are nobody's, and are told why.
+  if v_client.revoked_at is not null and (v_client.user_id is null or v_client.user_id = auth.uid() or auth.role() = 'service_role') then
+    perform semo.refuse('SO008', format('client %s was revoked on %s', p_client, to_char(v_client.revoked_at at time zone 'utc', 'YYYY-MM-DD HH24:MI "UTC"')),
+                        'ask an admin of the office for a new code, then: semo client join CODE');
+  end if;
   if v_client.id is null or (auth.role() in ('authenticated', 'anon') and v_client.user_id is distinct from auth.uid()) then
     perform semo.refuse('SO005', format('client %s is not yours', p_client), 'sign in as the user that this client enrolled with');
-  end if;
-  if v_client.revoked_at is not null then
-    perform semo.refuse('SO005', format('client %s was revoked', p_client), 'ask an admin of the office for a new enrolment code');
   end if;
   if p_epoch is distinct from v_client.epoch then
     perform semo.refuse('SO001', format('client %s is at epoch %s, the caller at %s: another process of it has started since', p_client, v_client.epoch, p_epoch),
@@ -81,7 +84,7 @@ returns jsonb language sql stable security definer set search_path = public, pg_
   with online as (
     select c.id, row_number() over (order by c.created_at, c.id) - 1 as place, count(*) over () as total
     from client_offices co join remote_clients c on c.id = co.client_id
-    where co.office_id = p_office and (semo.is_online(c) or c.id = p_client) and c.capacity > 0)
+    where co.office_id = p_office and (semo.is_online(c) or c.id = p_client) and c.capacity > 0 and c.draining_since is null)
   select coalesce(jsonb_agg(w.role order by w.n), '[]')
   from offices o cross join unnest(o.warm_roles) with ordinality as w(role, n)
   join online on online.id = p_client and (w.n - 1) % online.total = online.place
@@ -109,7 +112,7 @@ begin
   return v_office;
 end $$;
 
--- Spends the code and lets the client in; both or neither.
+-- Spends the code and lets the client in; both or neither. A client that is in another office already keeps its user and its name.
 create function redeem_enrollment(p_code_hash text, p_client uuid, p_user uuid, p_name text)
 returns uuid language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -122,22 +125,54 @@ begin
     perform semo.refuse('SO006', 'this enrolment code is wrong, already used, or older than its time', 'ask an admin of the office for a new one');
   end if;
   insert into remote_clients (id, user_id, name) values (p_client, p_user, p_name) on conflict (id) do nothing;
+  if not exists (select 1 from remote_clients where id = p_client and user_id is not distinct from p_user and revoked_at is null) then
+    perform semo.refuse('SO005', format('client %s is somebody else''s, or was revoked', p_client), 'join as a new machine, with a state folder of its own');
+  end if;
   insert into client_offices (client_id, office_id) values (p_client, v_office) on conflict do nothing;
   update enrollments set client_id = p_client where code_hash = p_code_hash;
   return v_office;
 end $$;
 
--- Draws: (every living session of the client) → terminated, since nobody will tell of them any more.
+-- Shuts a client out of every office, for good: at once here, and at Realtime when its token ends (see client_access_token).
+-- Draws: what semo.cut_off draws. Its Auth user is the office server's to delete.
 create function revoke_client(p_client uuid)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  update remote_clients set revoked_at = coalesce(revoked_at, now()) where id = p_client;
+  -- Alone: a write of the client comes before it or after it, as with register_client.
+  perform 1 from remote_clients where id = p_client for update;
   if not found then
     perform semo.refuse('SO003', format('there is no client %s', p_client));
   end if;
-  update agent_sessions
-  set status = 'terminated', ended_at = now(), end_reason = 'client_revoked', acquired_by = null, pid = null
-  where client_id = p_client and ended_at is null;
+  update remote_clients set revoked_at = coalesce(revoked_at, now()), holding_back = null where id = p_client;
+  perform semo.cut_off(p_client);
+end $$;
+
+-- Shuts a client out of one office; one that serves no other is revoked. Returns whether it was.
+create function remove_client(p_client uuid, p_office uuid)
+returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform 1 from remote_clients where id = p_client for update;
+  if not exists (select 1 from client_offices where client_id = p_client and office_id = p_office) then
+    perform semo.refuse('SO003', format('there is no client %s in office %s', p_client, p_office));
+  end if;
+  if not exists (select 1 from client_offices where client_id = p_client and office_id <> p_office) then
+    perform revoke_client(p_client);
+    return true;
+  end if;
+  delete from client_offices where client_id = p_client and office_id = p_office;
+  perform semo.cut_off(p_client, p_office);
+  return false;
+end $$;
+
+-- From here on the client gets no new sessions and nothing that needs one; or, with false, it does again.
+create function drain_client(p_client uuid, p_draining boolean)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  update remote_clients set draining_since = case when p_draining then coalesce(draining_since, now()) end where id = p_client;
+  if not found then
+    perform semo.refuse('SO003', format('there is no client %s', p_client));
+  end if;
+  perform semo.tell_of_client(p_client, case when p_draining then 'draining' else 'drained_no_more' end);
 end $$;
 
 alter table remote_clients enable row level security;
@@ -146,7 +181,7 @@ alter table enrollments    enable row level security;
 
 revoke all on remote_clients, client_offices, enrollments from anon, authenticated, service_role;
 grant select on remote_clients, client_offices to authenticated;
-grant select, insert, delete on client_offices to service_role;
+grant select, insert on client_offices to service_role;
 grant select, insert on enrollments to service_role;
 grant select, delete on remote_clients to service_role;
 grant insert (id, user_id, name, capacity), update (name, capacity) on remote_clients to service_role;
@@ -162,5 +197,5 @@ create policy "a client sees the offices it serves" on offices
 create policy "a client sees the personas of its offices" on agent_personas
   for select to authenticated using (semo.client_serves(office_id));
 
-revoke execute on function check_enrollment, redeem_enrollment, revoke_client from public, anon, authenticated;
-grant execute on function check_enrollment, redeem_enrollment, revoke_client to service_role;
+revoke execute on function check_enrollment, redeem_enrollment, revoke_client, remove_client, drain_client from public, anon, authenticated;
+grant execute on function check_enrollment, redeem_enrollment, revoke_client, remove_client, drain_client to service_role;

@@ -100,7 +100,7 @@ begin
     update remote_clients set holding_back = p_holding_back where id = p_client returning * into v_client;
   end if;
   v_is_hindered := p_holding_back is not null or exists (select 1 from role_circuits where client_id = p_client);
-  v_places := v_client.capacity - semo.places_taken(p_client);
+  v_places := case when v_client.draining_since is null then v_client.capacity - semo.places_taken(p_client) else 0 end;
   -- Clients take turns over the places of an office, so that together they stay within its limit;
   -- in the order of the ids, so that clients of several offices never wait for each other in a circle.
   select array_agg(locked.id) into v_offices from (
@@ -327,17 +327,66 @@ begin
   perform 1 from agent_sessions where acquired_by in (select id from unnest(v_abandoned)) and ended_at is null order by id for no key update;
 
   foreach v_command in array v_abandoned loop
-    if v_command.command_type in ('send_prompt', 'send_text', 'send_keys') then
-      perform semo.finish(v_command, 'lost', null, 'lost',
-        'the client that held this vanished; whether it was typed cannot be known, so it was not typed again');
-    elsif v_command.attempt >= 3 then
-      perform semo.finish(v_command, 'failed', null, 'attempts_exhausted', 'three clients in a row vanished while they held this');
-    else
-      perform semo.reopen(v_command);
-    end if;
+    perform semo.rescue(v_command, 'the client that held this vanished');
   end loop;
   update agent_sessions set acquired_by = null where acquired_by in (select id from unnest(v_abandoned)) and ended_at is null;
   return cardinality(v_abandoned);
+end $$;
+
+-- The rule by which a command is resolved that nobody works at any more; draws as rescue_commands.
+create function semo.rescue(p_command agent_commands, p_why text)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  if p_command.command_type in ('send_prompt', 'send_text', 'send_keys') then
+    perform semo.finish(p_command, 'lost', null, 'lost', p_why || '; whether it was typed cannot be known, so it was not typed again');
+  elsif p_command.attempt >= 3 then
+    perform semo.finish(p_command, 'failed', null, 'attempts_exhausted', 'three clients in a row vanished while they held this');
+  else
+    perform semo.reopen(p_command);
+  end if;
+end $$;
+
+-- A client works for an office no longer (null: for any). What it holds is resolved by the rule of the rescue; what waits for this
+-- client alone is offered to all; its sessions are over, and what waits for them with them.
+-- Draws: as rescue_commands; pending → cancelled; of its sessions, all that live: → terminated; of role_circuits: open → (no row).
+create function semo.cut_off(p_client uuid, p_office uuid default null)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_sessions uuid[];
+  v_command agent_commands;
+begin
+  -- Commands are always locked in the order of their ids, and before sessions, which are in the order of theirs.
+  perform 1 from agent_commands c
+  where c.status in ('pending', 'processing') and (p_office is null or c.office_id = p_office)
+    and (c.claimed_by = p_client or c.client_id = p_client) order by c.id for no key update;
+  select coalesce(array_agg(s.id), '{}') into v_sessions from (
+    select id from agent_sessions where client_id = p_client and ended_at is null and (p_office is null or office_id = p_office)
+    order by id for no key update) s;
+
+  for v_command in
+    select * from agent_commands c where c.claimed_by = p_client and c.status = 'processing' and (p_office is null or c.office_id = p_office)
+    order by c.seq
+  loop
+    if v_command.command_type in ('get_output', 'resize', 'cancel', 'terminate', 'release_session') then
+      perform semo.finish(v_command, 'failed', null, 'session_ended', 'the client that had this session was shut out');
+    else
+      perform semo.rescue(v_command, 'the client that held this was shut out');
+    end if;
+  end loop;
+
+  update agent_commands set status = 'cancelled', finished_at = now()
+  where status = 'pending' and session_id = any (v_sessions);
+  for v_command in
+    update agent_commands set client_id = null
+    where status = 'pending' and client_id = p_client and (p_office is null or office_id = p_office) returning *
+  loop
+    perform semo.hint(v_command.office_id, 'commands', 'command', jsonb_build_object('command_id', v_command.id));
+  end loop;
+
+  update session_turns set ended_at = now(), outcome = 'lost' where ended_at is null and session_id = any (v_sessions);
+  update agent_sessions
+  set status = 'terminated', ended_at = now(), end_reason = 'client_revoked', acquired_by = null, pid = null where id = any (v_sessions);
+  delete from role_circuits where client_id = p_client and (p_office is null or office_id = p_office);
 end $$;
 
 revoke execute on function rescue_commands from public, anon, authenticated;

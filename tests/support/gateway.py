@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import httpx
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 
+from local_supabase.auth.hooks import hook_of
 from local_supabase.database import Database
 from local_supabase.gateway import listen, running_gateway
 from local_supabase.keys import Keys
-from tests.support.embedded import EmbeddedPostgres
+from tests.support.embedded import SUPABASE, EmbeddedPostgres
 
 
 @dataclass
@@ -57,13 +58,19 @@ class Project:
 
 @asynccontextmanager
 async def running_project(
-    server: EmbeddedPostgres, *, migrated: bool = True, token_seconds: int = 3600, port: int = 0
+    server: EmbeddedPostgres, *, migrated: bool = True, token_seconds: int = 3600, port: int = 0, hook: bool = False
 ) -> AsyncGenerator[Project]:
-    """A gateway in this event loop, on a fresh database of `server`."""
+    """A gateway in this event loop, on a fresh database of `server`. `hook`: tokens are made as config.toml says."""
     async with server.fresh_database(migrated=migrated) as database:
         with closing(listen(port)) as listener:
             async with (
-                running_gateway(database, server.keys, listener, token_seconds=token_seconds) as gateway,
+                running_gateway(
+                    database,
+                    server.keys,
+                    listener,
+                    token_seconds=token_seconds,
+                    access_token_hook=hook_of(SUPABASE) if hook else None,
+                ) as gateway,
                 httpx.AsyncClient(timeout=30) as http,
             ):
                 project = Project(gateway.url, server.keys, database, http)

@@ -231,7 +231,7 @@ async def test_a_revoked_client_takes_nothing_and_its_sessions_are_over(world: W
     (command,) = await client.claim()
     session = await client.open_session(office, command)
     await world.service.call("revoke_client", p_client=client.id)
-    with refused("SO005", "revoked"):
+    with refused("SO008", "revoked"):
         await client.claim()
     assert (await world.session(session))["end_reason"] == "client_revoked"
 

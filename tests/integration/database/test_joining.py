@@ -89,7 +89,7 @@ async def test_revoking_shuts_out_a_machine_and_nobody_revokes_what_is_not_there
     office = await world.office()
     client = await world.client(office)
     await world.service.call("revoke_client", p_client=client.id)
-    with refused("SO005", "was revoked"):
+    with refused("SO008", "was revoked"):
         await client.register()
     with refused("SO003"):
         await world.service.call("revoke_client", p_client=uuid.uuid4())

@@ -85,7 +85,7 @@ async def test_a_revoked_client_is_refused_and_changes_nothing(world: World, wri
     client, command, session = await a_held_prompt(world)
     await world.service.call("revoke_client", p_client=client.id)
     before = await everything(world)
-    with refused("SO005", "was revoked"):
+    with refused("SO008", "was revoked"):
         await CLIENTS_WRITES[write](client, command, session)
     assert await everything(world) == before
 

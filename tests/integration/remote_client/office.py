@@ -117,7 +117,14 @@ class Office:
         client_id, password = ClientId(uuid4()), secrets.token_urlsafe(24)
         email = f"client-{client_id}@clients.semo.invalid"
         service = await self.project.service_role()
-        user = await service.auth.admin.create_user({"email": email, "password": password, "email_confirm": True})
+        user = await service.auth.admin.create_user(
+            {
+                "email": email,
+                "password": password,
+                "email_confirm": True,
+                "app_metadata": {"client_id": str(client_id)},
+            }
+        )
         await self.sql(
             "insert into remote_clients (id, user_id, name) values (%s, %s, %s)", client_id, user.user.id, name
         )
@@ -210,6 +217,7 @@ class Machine:
         (self.folder / "policy.toml").write_text(
             f"allowed_roots = {json.dumps(roots)}\n"
             'default_agent = "shell"\n'
+            f"on_revoked = {json.dumps(wishes.get('on_revoked', 'interrupt'))}\n"
             f"[[repositories]]\npath = {json.dumps(str(repository))}\n"
             "[agents.shell]\nenabled = true\n"
             f"[limits]\nmax_sessions = {wishes.get('max_sessions', 6)}\n"

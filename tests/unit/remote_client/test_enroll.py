@@ -1,15 +1,18 @@
 """Joining an office: what is kept of its answer, and what is said when it has none or refuses."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
+import jwt
 import pytest
 import respx
 
-from remote_client.credentials import load
+from remote_client.credentials import load, save
 from remote_client.enroll import join
-from shared.errors import BackendDown, BadEnrollmentCode, NotFound, OfficeError
+from shared.errors import BackendDown, BadEnrollmentCode, Conflict, NotFound, OfficeError
 
 OFFICE = "http://office.example"
 WELCOME = {
@@ -86,3 +89,69 @@ async def test_an_answer_that_no_office_gives_is_told_with_its_status(desk: resp
         await join(OFFICE, "7KQ2-M9FD", "macbook-3", tmp_path)
 
     assert nothing_is_kept(tmp_path)
+
+
+@pytest.fixture
+def project(respx_mock: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> respx.MockRouter:
+    """The Supabase project of the office, which lets this machine in."""
+    # The quick transport of the client's calls goes past respx.
+    monkeypatch.setattr("remote_client.supabase_calls.AiohttpTransport", httpx.AsyncHTTPTransport)
+    token = jwt.encode({"iat": 1, "exp": 61}, "secret of thirty-two characters or so", algorithm="HS256")
+    user: dict[str, Any] = {
+        "id": str(uuid4()),
+        "aud": "a",
+        "app_metadata": {},
+        "user_metadata": {},
+        "created_at": "2026-11-21T10:00:00Z",
+    }
+    session: dict[str, Any] = {
+        "access_token": token,
+        "refresh_token": "r",
+        "expires_in": 60,
+        "token_type": "bearer",
+        "user": user,
+    }
+    respx_mock.post("http://supabase.example/auth/v1/token").respond(200, json=session)
+    respx_mock.post("http://supabase.example/auth/v1/logout").respond(204)
+    return respx_mock
+
+
+async def test_a_machine_that_serves_an_office_shows_who_it_is_and_keeps_its_user(
+    desk: respx.Route, project: respx.MockRouter, tmp_path: Path
+) -> None:
+    desk.respond(200, json=WELCOME)
+    first = await join(OFFICE, "7KQ2-M9FD", "macbook-3", tmp_path)
+    assert "authorization" not in desk.calls.last.request.headers
+
+    further = {"office_id": str(uuid4()), "office_name": "acme/api", "email": None, "password": None}
+    desk.respond(200, json=WELCOME | further)
+    both = await join(OFFICE, "2222-3333", "whatever", tmp_path)
+
+    assert desk.calls.last.request.headers["authorization"].startswith("Bearer ey")
+    assert [office.name for office in both.offices] == ["acme/web", "acme/api"]
+    assert (both.client_id, both.password) == (first.client_id, first.password)
+    assert load(tmp_path) == both
+
+
+async def test_an_office_of_another_project_says_to_use_a_client_of_its_own(
+    desk: respx.Route, project: respx.MockRouter, tmp_path: Path
+) -> None:
+    desk.respond(200, json=WELCOME)
+    first = await join(OFFICE, "7KQ2-M9FD", "macbook-3", tmp_path)
+    desk.respond(401, json={"type": "urn:semo:problem:unauthenticated", "detail": "That is the token of no machine."})
+    with pytest.raises(Conflict, match="another Supabase project") as refusal:
+        await join(OFFICE, "2222-3333", "macbook-3", tmp_path)
+    assert "--state FOLDER" in (refusal.value.advice or "")
+    assert load(tmp_path) == first
+
+
+async def test_a_machine_that_was_revoked_joins_as_a_new_one(desk: respx.Route, tmp_path: Path) -> None:
+    desk.respond(200, json=WELCOME)
+    old = await join(OFFICE, "7KQ2-M9FD", "macbook-3", tmp_path)
+    save(old.model_copy(update={"revoked_at": datetime(2026, 11, 21, tzinfo=UTC)}), tmp_path)
+
+    desk.respond(200, json=WELCOME | {"client_id": str(uuid4())})
+    new = await join(OFFICE, "2222-3333", "macbook-3", tmp_path)
+
+    assert "authorization" not in desk.calls.last.request.headers
+    assert (new.client_id != old.client_id, new.revoked_at) == (True, None)

@@ -34,7 +34,9 @@ def help_of(command: str) -> str:
 def test_what_the_design_promises_can_be_typed():
     assert set(EVERY) >= {
         "up", "demo", "status", "run", "doctor", "attach", "recordings", "client join", "client start", "server start",
-        "server init", "command show", "command cancel", "monitor replay", "worktree list",
+        "server init",
+        "clients list", "clients invite", "clients drain", "clients revoke", "command show",
+        "command cancel", "monitor replay", "worktree list",
     }  # fmt: skip
 
 

@@ -13,11 +13,12 @@ AT = "2026-11-21T12:04:00+00:00"
 LAPTOP = {
     "client_id": "laptop-id", "name": "laptop", "online": True, "connection": "live", "last_seen_at": AT,
     "capacity": 6, "places_taken": 1, "agents": {"shell": "5.2"}, "warm_roles": ["FE", "BE"], "holding_back": None,
+    "draining_since": None,
 }  # fmt: skip
 MAC: dict[str, Any] = {
     "client_id": "mac-id", "name": "mac", "online": False, "connection": "offline",
     "last_seen_at": "2026-11-21T09:00:30+00:00", "capacity": 6, "places_taken": 0,
-    "agents": {"claude": "2.1", "shell": "5.2"}, "warm_roles": [], "holding_back": None,
+    "agents": {"claude": "2.1", "shell": "5.2"}, "warm_roles": [], "holding_back": None, "draining_since": None,
 }  # fmt: skip
 IDLE = {
     "session_id": "aaaaaaaa-0000-0000-0000-000000000000", "client_id": "laptop-id", "role": "FE", "agent": "shell",
@@ -96,6 +97,11 @@ def test_it_says_what_a_machine_holds_back_and_why(capsys: pytest.CaptureFixture
     low = LAPTOP | {"holding_back": {"reason": "low_memory", "free_mb": 300, "agents": {"shell": {"needed_mb": 517}}}}
     lines = drawn(capsys, clients=[low])
     assert "  ! no new session of shell: low memory, 300 MB are free and 517 MB needed" in lines
+
+
+def test_it_says_of_a_machine_that_drains_how_to_end_that(capsys: pytest.CaptureFixture[str]):
+    lines = drawn(capsys, clients=[LAPTOP | {"draining_since": AT}])
+    assert "  ! takes no new work; undo it with: semo clients drain laptop --off" in lines
 
 
 def test_an_office_without_machines_says_how_one_gets_in(capsys: pytest.CaptureFixture[str]):
