@@ -6,7 +6,8 @@ OfficeError                      code, HTTP status, what to do
 │   ├── NotFound                 no such thing, or none that the caller may see
 │   ├── Conflict                 not in the state that things are in
 │   │   ├── SessionEnded         the session is over
-│   │   └── Fenced               another process, attempt or epoch owns it now
+│   │   ├── Fenced               another process, attempt or epoch owns it now
+│   │   └── CapReached           what may be spent is spent
 │   ├── Unauthenticated          no token, or none that is valid
 │   ├── Forbidden                the token's role does not allow it
 │   │   └── ClientRevoked        this machine was shut out of its office
@@ -76,6 +77,11 @@ class SessionEnded(Conflict):
 class Fenced(Conflict):
     code = "fenced"
     title = "Somebody else owns this now."
+
+
+class CapReached(Conflict):
+    code = "cap_reached"
+    title = "What may be spent is spent."
 
 
 class Unauthenticated(Refused):
@@ -161,6 +167,7 @@ BY_SQLSTATE: dict[str, type[OfficeError]] = {
     "SO006": BadEnrollmentCode,
     "SO007": SessionEnded,
     "SO008": ClientRevoked,
+    "SO009": CapReached,
     "22P02": InvalidPayload,
     "22P05": InvalidPayload,
     "23503": NotFound,

@@ -175,3 +175,16 @@ class MemberRole(StrEnum):
         """Whether this role may do what `least` may: each may do what those before it may."""
         order = list(MemberRole)
         return order.index(self) >= order.index(least)
+
+
+class BudgetScope(StrEnum):
+    OFFICE = "office"
+    ROLE = "role"
+    AGENT = "agent"
+    PLAN = "plan"
+    JOB = "job"
+
+
+class BudgetPeriod(StrEnum):
+    DAY = "day"
+    TOTAL = "total"

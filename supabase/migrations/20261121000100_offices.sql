@@ -13,6 +13,7 @@ grant usage on schema semo to authenticated, service_role;
 --   SO006 bad code           the enrolment code is wrong, used or too old
 --   SO007 session ended      the session is over and takes no more commands
 --   SO008 client revoked     the caller was a machine of the office, and was shut out
+--   SO009 cap reached        what may be spent is spent
 create function semo.refuse(p_code text, p_message text, p_hint text default null)
 returns void language plpgsql as $$
 begin

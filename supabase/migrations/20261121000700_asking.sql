@@ -54,6 +54,14 @@ begin
     perform semo.refuse('SO003', format('there is no client %s in office %s', new.client_id, new.office_id));
   end if;
 
+  -- The jobs of a plan are held back by their scheduler, and say so there.
+  if new.command_type = 'send_prompt' and new.execution_id is null then
+    v_problem := semo.cap_reached(new.office_id, coalesce(v_session.role, new.payload ->> 'role'), coalesce(v_session.agent, new.payload ->> 'agent'));
+    if v_problem is not null then
+      perform semo.refuse('SO009', v_problem, 'raise the cap, or wait for the next day if it is one for a day');
+    end if;
+  end if;
+
   if new.author is null then
     new.author := case when auth.role() = 'authenticated' then 'user:' || auth.uid() else coalesce(auth.role(), 'sql:' || session_user) end;
   end if;

@@ -5,6 +5,7 @@ create function semo.hindrance(p_client remote_clients, p_command agent_commands
 returns text language plpgsql stable set search_path = public, pg_temp as $$
 begin
   if not semo.is_online(p_client) then return 'offline'; end if;
+  if semo.pause_before(p_client, p_command) is not null then return 'agent_' || semo.pause_before(p_client, p_command); end if;
   if not semo.needs_place(p_command.command_type, p_command.session_id) then return null; end if;
   if not semo.is_capable(p_client, p_command.payload) then return 'not_capable'; end if;
   if p_client.draining_since is not null then return 'draining'; end if;

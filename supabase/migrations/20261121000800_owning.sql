@@ -99,7 +99,8 @@ begin
   if v_client.holding_back is distinct from p_holding_back then
     update remote_clients set holding_back = p_holding_back where id = p_client returning * into v_client;
   end if;
-  v_is_hindered := p_holding_back is not null or exists (select 1 from role_circuits where client_id = p_client);
+  v_is_hindered := p_holding_back is not null or exists (select 1 from role_circuits where client_id = p_client)
+                   or exists (select 1 from agent_pauses where client_id = p_client and until > now());
   v_places := case when v_client.draining_since is null then v_client.capacity - semo.places_taken(p_client) else 0 end;
   -- Clients take turns over the places of an office, so that together they stay within its limit;
   -- in the order of the ids, so that clients of several offices never wait for each other in a circle.
@@ -122,6 +123,7 @@ begin
       and (not semo.needs_place(c.command_type, c.session_id)
            or (v_places > 0 and semo.is_capable(v_client, c.payload)
                and (not v_is_hindered or semo.no_session_because(v_client, c.office_id, c.payload) is null)))
+      and (not v_is_hindered or semo.pause_before(v_client, c) is null)
       and not exists (
         select 1 from agent_commands e
         where e.session_id = c.session_id and (e.status = 'processing' or (e.status = 'pending' and e.seq < c.seq))
@@ -260,6 +262,8 @@ begin
   v_command.confirmed_at := coalesce(v_command.confirmed_at, p_confirmed_at);
   if p_result ? 'turn_id' then
     perform semo.close_turn(v_command, p_result);
+    perform semo.keep_cost(v_command, p_result);
+    perform semo.learn_of_service(v_command, p_success, p_result, p_error);
   end if;
   if p_output <> '[]' then
     perform semo.keep_output(p_client, p_output);

@@ -21,11 +21,13 @@ returns text language sql immutable as $$
     else 'refused' end
 $$;
 
--- The place for a cap: in words why the next turn of a job may not begin; null when it may. The job is then blocked and says so.
+-- In words which cap keeps the next turn of a job from beginning; null when none does. The job is then blocked and says so.
 create function semo.held_by_a_cap(p_job jobs)
-returns text language sql stable set search_path = public, pg_temp as $$
-  select null::text
-$$;
+returns text language plpgsql stable set search_path = public, pg_temp as $$
+begin
+  return semo.cap_reached(p_job.office_id, p_job.role, coalesce(p_job.agent, (
+    select s.agent from plan_lanes l join agent_sessions s on s.id = l.session_id where l.id = p_job.lane_id)), p_job.plan_id, p_job.id);
+end $$;
 
 -- Types a prompt in the session of an execution, or in one that its machine takes from the pool.
 create function semo.send_job_prompt(p_execution executions, p_job jobs, p_text text, p_session uuid)
@@ -286,6 +288,7 @@ begin
     -- Their pause is over even where something else still holds them back.
     update jobs set not_before = null where id = any (v_due);
   end if;
+  perform semo.free_from_caps(p_office);
 end $$;
 
 -- The job that starts next: the first by priority among those of plans and roles that have room; null when there is none.
