@@ -28,6 +28,7 @@ from office_server.routes import (
     attention,
     clients,
     commands,
+    costs,
     enrollment,
     health,
     offices,
@@ -42,7 +43,8 @@ from office_server.settings import OfficeSettings
 from realtime_line.socket import Endpoint
 
 _ROUTERS = (
-    attention, offices, personas, clients, enrollment, sessions, prompts, commands, approvals, pool, tokens, health,
+    attention, offices, personas, clients, enrollment, sessions, prompts, commands, approvals, costs, pool, tokens,
+    health,
 )  # fmt: skip
 
 

@@ -46,6 +46,9 @@ class OfficeApi:
     async def patch(self, path: str, body: dict[str, Any]) -> Any:
         return await self._call("PATCH", path, json=body)
 
+    async def put(self, path: str, body: dict[str, Any]) -> Any:
+        return await self._call("PUT", path, json=_given(body))
+
     async def delete(self, path: str, **params: Any) -> Any:
         return await self._call("DELETE", path, params=_given(params))
 

@@ -7,6 +7,7 @@ from office_server.backend.approvals import Approvals
 from office_server.backend.clients import Clients
 from office_server.backend.commands import Commands
 from office_server.backend.connection import Connection, connect
+from office_server.backend.costs import Costs
 from office_server.backend.offices import Offices
 from office_server.backend.pages import Pages
 from office_server.backend.personas import Personas
@@ -27,6 +28,7 @@ class Backend:
         self.sessions = Sessions(connection)
         self.approvals = Approvals(connection)
         self.pages = Pages(connection)
+        self.costs = Costs(connection)
         self.upkeep = Upkeep(connection)
 
 

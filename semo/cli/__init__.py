@@ -7,7 +7,7 @@ import contextlib
 
 import typer
 
-from semo.cli import client, clients, command, monitor, office, server, sessions, worktree
+from semo.cli import budget, client, clients, command, costs, monitor, office, server, sessions, worktree
 
 OFFICE = "An office on this machine"
 WORK = "Work for agents"
@@ -31,6 +31,8 @@ app.command(rich_help_panel=OFFICE)(office.doctor)
 app.command(rich_help_panel=WORK)(sessions.run)
 app.command(rich_help_panel=WORK)(sessions.attach)
 app.add_typer(command.group, rich_help_panel=WORK)
+app.command(rich_help_panel=WORK)(costs.costs)
+app.add_typer(budget.group, rich_help_panel=WORK)
 app.add_typer(clients.group, rich_help_panel=OFFICE)
 app.add_typer(client.group, rich_help_panel=MACHINE)
 app.add_typer(worktree.group, rich_help_panel=MACHINE)
