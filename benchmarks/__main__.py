@@ -5,6 +5,7 @@ import json
 import sys
 
 from benchmarks.claude import claude
+from benchmarks.delivery import delivery
 from benchmarks.dispatch import dispatch
 from benchmarks.figures import Figure
 from benchmarks.monitor import monitor
@@ -13,7 +14,7 @@ from benchmarks.pools import pools
 from benchmarks.reader import reader
 from benchmarks.terminals import terminals
 
-BENCHMARKS = {one.__name__: one for one in (reader, monitor, terminals, pools, claude, dispatch, outages)}
+BENCHMARKS = {one.__name__: one for one in (reader, monitor, terminals, pools, claude, dispatch, delivery, outages)}
 
 
 async def main(names: list[str]) -> None:

@@ -1,4 +1,5 @@
-"""From the commit of an inserted prompt to the first byte typed, on a whole office; beside a bare LISTEN/NOTIFY.
+"""From the commit of an inserted prompt to the first byte typed, on a whole office; beside a bare LISTEN/NOTIFY, and
+beside two job queues on the same server.
 
 The inserter, the client and the database share one machine and so one clock. `typed_at` is when the client wrote the
 first byte to the terminal.
@@ -17,6 +18,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.figures import Figure
+from benchmarks.peers import pgqueuer, procrastinate
 from semo.folder import DataFolder
 from semo.office_api import OfficeApi
 from semo.stack import Stack, Wishes
@@ -30,13 +32,16 @@ SETTLE_SECONDS = 60
 
 
 async def dispatch() -> AsyncIterator[Figure]:
-    """Yields `dispatch_ms`, `dispatch_without_realtime_ms` and `notify_floor_ms`."""
-    yield await _on_an_office("dispatch_ms", COMMANDS_PER_SECOND, SECONDS, {})
+    """Yields `dispatch_ms`, the same of the peers, and `dispatch_without_realtime_ms`."""
+    with_peers = await _on_an_office("dispatch_ms", COMMANDS_PER_SECOND, SECONDS, {})
+    for figure in with_peers:
+        yield figure
     blocked = {"SEMO_CLIENT_REALTIME": "false", "SEMO_CLIENT_POLL_SECONDS": str(POLL_SECONDS)}
-    yield await _on_an_office("dispatch_without_realtime_ms", COMMANDS_PER_SECOND, SECONDS, blocked)
+    for figure in await _on_an_office("dispatch_without_realtime_ms", COMMANDS_PER_SECOND, SECONDS, blocked):
+        yield figure
 
 
-async def _on_an_office(name: str, rate: int, seconds: int, client_env: dict[str, str]) -> Figure:
+async def _on_an_office(name: str, rate: int, seconds: int, client_env: dict[str, str]) -> list[Figure]:
     folder = Path(tempfile.mkdtemp(prefix="semo-bench-"))
     try:
         wishes = Wishes(folder=DataFolder(folder), port=0, client_env=client_env)
@@ -50,6 +55,7 @@ async def _on_an_office(name: str, rate: int, seconds: int, client_env: dict[str
                 committed = await _insert_steadily(database, stack.status.office_id, sessions, rate, seconds)
                 typed = await _typed_times(database, committed)
                 floor = await _notify_floor(stack.status.db_url) if not client_env else None
+            peers = [await peer(stack.status.db_url, rate, seconds) for peer in (procrastinate, pgqueuer) if floor]
         await stack.remove()
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -62,7 +68,12 @@ async def _on_an_office(name: str, rate: int, seconds: int, client_env: dict[str
     else:
         facts["poll_ms"] = POLL_SECONDS * 1000
         facts["p95_over_poll"] = round(figure.percentile(95) / (POLL_SECONDS * 1000), 2)
-    return figure
+    for peer in peers:
+        for percent in (50, 99):
+            facts[f"ratio_to_{peer.name.removesuffix('_ms')}_p{percent}"] = round(
+                figure.percentile(percent) / peer.percentile(percent), 2
+            )
+    return [figure, *peers]
 
 
 async def _insert_steadily(

@@ -42,7 +42,7 @@ async def outages() -> AsyncIterator[Figure]:
 
 
 async def _rounds(kind: str, cut: Callable[[Network], None], project: Project, folder: Path) -> Figure:
-    await asyncio.to_thread(_repository, folder / "repo")
+    await asyncio.to_thread(new_repository, folder / "repo")
     async with network_to(urlsplit(project.url).port or 0) as network:
         there = Project(f"http://127.0.0.1:{network.port}", project.keys, project.database, project.http)
         with capture_logs() as lines:
@@ -92,7 +92,7 @@ async def _said(lines: list[Any], state: str) -> float:
     return time.time()
 
 
-def _repository(path: Path) -> None:
+def new_repository(path: Path) -> None:
     git("init", "--quiet", "--initial-branch=main", str(path))
     git("-C", str(path), "-c", "user.name=bench", "-c", "user.email=bench@example.invalid", "commit", "--quiet",
         "--allow-empty", "-m", "first")  # fmt: skip

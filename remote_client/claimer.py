@@ -14,6 +14,7 @@ from shared.ids import Attempt, ClientId, CommandId
 
 log = structlog.get_logger(__name__)
 
+FIRST_PAUSE_SECONDS = 0.25  # after a claim without an answer: it may have taken something
 LONGEST_PAUSE_SECONDS = 10.0
 HINT_SECONDS = 60.0
 CLAIMED_KEPT = 1000
@@ -29,6 +30,7 @@ class Claimer:
         lease_seconds: int,
         hints_come: Callable[[], bool],
         holding_back: Callable[[], dict[str, Any] | None],
+        can_note: Callable[[], bool],
     ) -> None:
         self._link = link
         self._executor = executor
@@ -37,6 +39,7 @@ class Claimer:
         self._lease_seconds = lease_seconds
         self._hints_come = hints_come
         self._holding_back = holding_back
+        self._can_note = can_note
         self._hinted: dict[CommandId, tuple[Attempt, float]] = {}
         self._many_at: float | None = None  # when so many were inserted that none was named
         self._claimed: dict[CommandId, None] = {}
@@ -116,27 +119,31 @@ class Claimer:
         Raises:
             Fenced: a newer process of this client has taken over.
         """
-        pause = self._poll_seconds
+        retry = FIRST_PAUSE_SECONDS
         while True:
             # Clear before fetching: what is inserted meanwhile sets it again.
             self._look.clear()
             self._must_look = self._freed = False
-            asked_at = lease_clock()
+            pause = self._poll_seconds
             try:
-                commands = await self._link.claim_commands(self._limit, self._lease_seconds, self._holding_back())
+                if self._can_note() and await self._take():
+                    continue
+                retry = FIRST_PAUSE_SECONDS
             except Unavailable as error:
                 log.warning("nothing claimed", error=error.detail)
-                pause = min(pause * 2, max(LONGEST_PAUSE_SECONDS, self._poll_seconds))
-            else:
-                pause = self._poll_seconds
-                self._first_claim.set()
-                self._met_hints(commands, asked_at)
-                if commands:
-                    self._executor.submit(commands, asked_at)
-                if len(commands) == self._limit:
-                    continue
+                pause, retry = retry, min(retry * 2, LONGEST_PAUSE_SECONDS)
             try:
                 async with asyncio.timeout(pause):
                     await self._look.wait()
             except TimeoutError:
                 pass
+
+    async def _take(self) -> bool:
+        """Claims once, and says whether there may be more."""
+        asked_at = lease_clock()
+        commands = await self._link.claim_commands(self._limit, self._lease_seconds, self._holding_back())
+        self._first_claim.set()
+        self._met_hints(commands, asked_at)
+        if commands:
+            self._executor.submit(commands, asked_at)
+        return len(commands) >= self._limit

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import structlog
 
@@ -46,7 +47,7 @@ from remote_client.uplink import Uplink
 from remote_client.watched_calls import WatchedCalls
 from shared.errors import ClientRevoked, Fenced, Forbidden, OfficeError, Unauthenticated, Unavailable
 from shared.folders import private_folder
-from shared.ids import SessionId
+from shared.ids import SessionId, StartId
 
 log = structlog.get_logger(__name__)
 
@@ -142,8 +143,11 @@ class _Client:
             settings.lease_seconds,
             lambda: self._connection.is_live,
             self._pool.holding_back,
+            lambda: not journal.is_stuck,
         )
+        journal.on_room(self._claimer.wake)
         self._connection.listen_to_turns(self._claimer.wake)
+        self._connection.listen_to_turns(self._leases.renew_now)
         realtime = Endpoint(f"{credentials.supabase_url.rstrip('/')}/realtime/v1", credentials.publishable_key)
         pace = Pace(quiet=settings.quiet_seconds)
         self._tokens = calls.tokens
@@ -225,12 +229,14 @@ class _Client:
         Returns: what the office says, and when it was asked, on the lease clock.
         """
         held = [(entry.command_id, entry.attempt) for entry in self._journal.entries()]
+        start = StartId(uuid4())
         pause = 0.5
         while not stop.is_set():
             asked_at = lease_clock()
             try:
+                starts = self._journal.begins(start)
                 registration = await self._link.register(
-                    self._capabilities(), self._capacity(), VERSION, held, live, self._journal.epoch
+                    self._capabilities(), self._capacity(), VERSION, held, live, start, starts
                 )
             except Unavailable as error:
                 log.warning("not registered yet", error=error.detail)
@@ -240,7 +246,7 @@ class _Client:
                 except TimeoutError:
                     pause = min(pause * 2, 10.0)
                 continue
-            self._journal.began(registration.epoch)
+            self._journal.began(start)
             self._on_terms(registration.offices)
             log.info("registered", epoch=registration.epoch, offices=[office.name for office in registration.offices])
             return registration, asked_at

@@ -14,6 +14,16 @@ from shared.states import CommandType, SessionStatus
 LEASE_MARGIN_SECONDS = 2.0
 """We stop acting this long before the office may think that we are gone."""
 
+LONGEST_TYPE = 100
+
+
+def known_type(name: str) -> CommandType | str:
+    """A type that only a newer office knows stays a text: it can still be answered, with what is wrong."""
+    try:
+        return CommandType(name)
+    except ValueError:
+        return name[:LONGEST_TYPE]
+
 
 Holder = tuple[CommandId, Attempt]
 """One attempt at a command, as the one in whose hands something is."""
@@ -32,6 +42,12 @@ def typing_key(command_id: CommandId, attempt: Attempt) -> str:
     return f"{command_id}:{attempt}"
 
 
+def _attempt(number: object) -> Attempt:
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 2**31:
+        raise ValueError(f"no attempt: {number!r}")
+    return Attempt(number)
+
+
 @dataclass(frozen=True)
 class Command:
     """One attempt at one row of agent_commands."""
@@ -40,7 +56,7 @@ class Command:
     attempt: Attempt
     office_id: OfficeId
     session_id: SessionId | None
-    command_type: CommandType
+    command_type: CommandType | str
     payload: dict[str, Any]
     persona_version: int | None = None
     """What the role's persona showed when the command was claimed."""
@@ -58,16 +74,20 @@ class Command:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
+        """
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: the row is not one of agent_commands.
+        """
         session = row.get("session_id")
         return cls(
             command_id=CommandId(UUID(row["id"])),
-            attempt=Attempt(row["attempt"]),
+            attempt=_attempt(row["attempt"]),
             office_id=OfficeId(UUID(row["office_id"])),
             session_id=SessionId(UUID(session)) if session else None,
-            command_type=CommandType(row["command_type"]),
+            command_type=known_type(row["command_type"]),
             payload=row["payload"],
             persona_version=row.get("persona_version"),
-            author=row.get("author") or "",
+            author=str(row.get("author") or ""),
         )
 
 

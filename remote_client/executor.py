@@ -57,6 +57,7 @@ class Executor:
         self._on_let_go = on_let_go
         self._lanes: defaultdict[Lane, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._running: dict[asyncio.Task[None], Hold] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     def submit(self, commands: list[Command], asked_at: float) -> None:
@@ -76,7 +77,29 @@ class Executor:
         task = asyncio.create_task(self._run(hold, work), name=f"{command.command_type} {command.command_id}")
         self._running[task] = hold
         task.add_done_callback(self._finished)
-        self._leases.keep(hold, task.cancel)
+        self._leases.keep(hold, lambda: self._lease_gone(hold, task))
+
+    def _lease_gone(self, hold: Hold, task: asyncio.Task[None]) -> None:
+        if hold.command.command_type is CommandType.SEND_PROMPT and hold.typed_at is not None:
+            ending = asyncio.create_task(self._end_turn(hold))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+        else:
+            task.cancel()
+
+    async def _end_turn(self, hold: Hold) -> None:
+        """The turn comes to its end, and with it the task that follows it, whose result the office will not take."""
+        self._tell_lease_lost(hold)
+        await self._handlers.interrupt(hold.command, "lease_lost")
+
+    def _tell_lease_lost(self, hold: Hold) -> None:
+        command = hold.command
+        detail = {"attempt": command.attempt, "typed": hold.typed_at is not None}
+        self._uplink.event(
+            Happening(
+                command.office_id, "lease_lost", detail, datetime.now(UTC), command.session_id, command.command_id
+            )
+        )
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         hold = self._running.pop(task)
@@ -115,6 +138,8 @@ class Executor:
             return await work(hold)
         except Fenced as error:
             log.warning("not done", command_id=str(hold.command.command_id), error=error.detail)
+            if hold.typed_at is None and not hold.gone:
+                await self._give_back(hold, error)  # it may still be ours: the office knows, as soon as it answers
             return None
         except NoRoom as error:
             await self._give_back(hold, error)
@@ -126,7 +151,7 @@ class Executor:
             log.exception("a handler failed", command_id=str(hold.command.command_id))
             return Completion(False, None, "internal", f"{type(error).__name__} in the client", typed_at=hold.typed_at)
 
-    async def _give_back(self, hold: Hold, reason: NoRoom) -> None:
+    async def _give_back(self, hold: Hold, reason: OfficeError) -> None:
         """Nothing was typed: another client may take it, or this one again."""
         command = hold.command
         detail = {"attempt": command.attempt, "reason": reason.detail}
@@ -158,13 +183,7 @@ class Executor:
             self._journal.settled(command.command_id, command.attempt)
         elif hold.gone:
             self._uplink.forget_step(command.command_id)
-            detail = {"attempt": command.attempt, "typed": hold.typed_at is not None}
-            self._uplink.event(
-                Happening(
-                    command.office_id, "lease_lost", detail, datetime.now(UTC), command.session_id, command.command_id
-                )
-            )
-            await self._handlers.interrupt(command, "lease_lost")
+            self._tell_lease_lost(hold)
             await self._handlers.after_delivery(hold, None)
             self._journal.settled(command.command_id, command.attempt)
 
@@ -172,7 +191,7 @@ class Executor:
         """Gives back what was not typed; lets what runs go on, for a later process of this client to follow."""
         self._stopping = True
         running = list(self._running.items())
-        for task, _ in running:
+        for task in (*(task for task, _ in running), *self._ending):
             task.cancel()
         if running:
             await asyncio.wait([task for task, _ in running], timeout=seconds)
@@ -189,7 +208,7 @@ class Executor:
             for hold in list(self._running.values())
             if hold.typed_at is not None and not hold.delivered.is_set()
         ]
-        waiting = {*self._running, *interrupts}
+        waiting = {*self._running, *self._ending, *interrupts}
         if waiting:
             await asyncio.wait(waiting, timeout=max(0.1, deadline - lease_clock()))
         for task in waiting:

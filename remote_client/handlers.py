@@ -84,12 +84,17 @@ class Handlers:
         }
 
     async def run(self, hold: Hold) -> Completion:
-        command = hold.command
+        command, command_type = hold.command, hold.command.command_type
+        if not isinstance(command_type, CommandType):
+            raise InvalidPayload(
+                f'this client does not know the command "{command_type}"',
+                advice="the office is newer: upgrade the client",
+            )
         try:
-            payload = PAYLOADS[command.command_type].model_validate(command.payload)
+            payload = PAYLOADS[command_type].model_validate(command.payload)
         except ValidationError as error:
-            raise InvalidPayload(f"{command.command_type}: {error.errors()[0]['msg']}") from error
-        return await self._by_type[command.command_type](hold, payload)
+            raise InvalidPayload(f"{command_type}: {error.errors()[0]['msg']}") from error
+        return await self._by_type[command_type](hold, payload)
 
     async def interrupt(self, command: Command, reason: str) -> None:
         """Stops the turn of a prompt that runs, if it still does."""

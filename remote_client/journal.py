@@ -6,21 +6,29 @@ Results stay here until the office has them. Commits are synchronous: they take 
 import asyncio
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from remote_client.commands import Command, Completion, typing_key
+import structlog
+
+from remote_client.commands import Command, Completion, known_type, typing_key
 from remote_client.notes import SessionNote, TypingNote
-from shared.errors import Conflict
-from shared.ids import Attempt, CommandId, Epoch, SessionId
+from shared.errors import CannotNote, Conflict
+from shared.ids import Attempt, CommandId, SessionId, StartId
 from shared.states import CommandType, SessionStatus
+
+log = structlog.get_logger(__name__)
 
 CLAIMS_WAIT_SECONDS = 0.02
 """Claims become durable with the next typing, or this much later: one commit before a prompt is typed, not two."""
+AGAIN_SECONDS = 1.0
+"""How soon a journal that could not be written is tried again."""
+_PRIMARY_CODE = 0xFF
 
 EntryState = Literal[
     "claimed",   # nothing was typed                           → typing, finished
@@ -46,6 +54,13 @@ create table sessions (
 ) strict, without rowid;
 """,
     "create table epochs (epoch integer not null) strict;",
+    """
+drop table epochs;
+create table starts (
+  start text primary key,
+  inode integer not null  -- of the file that it was written into: a copy of the file is another one
+) strict, without rowid;
+""",
 )
 """How the file came to be as it is; its `user_version` counts those it has been through."""
 
@@ -56,7 +71,7 @@ class Entry:
 
     command_id: CommandId
     attempt: Attempt
-    command_type: CommandType
+    command_type: CommandType | str
     state: EntryState
     typing: TypingNote | None
     completion: Completion | None
@@ -67,16 +82,25 @@ class Entry:
 
 
 class Journal:
-    """One process at a time."""
+    """One process at a time.
+
+    What cannot be written (a full disk) is kept and tried again; meanwhile `is_stuck`, and nothing may be typed.
+    """
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
             Conflict: another process of this client is using it.
+            CannotNote: the disk is full, or broken.
         """
+        self._path = path
+        self._unsaved: list[tuple[str, list[tuple[Any, ...]]]] = []
+        self._save_later: asyncio.TimerHandle | None = None
+        self._on_room: list[Callable[[], None]] = []
+        self.is_stuck = False
         self._database = sqlite3.connect(path, isolation_level=None, timeout=0)
-        path.chmod(0o600)
         try:
+            path.chmod(0o600)
             self._database.execute("pragma locking_mode = exclusive")
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = full")
@@ -85,10 +109,11 @@ class Journal:
             self._come_up_to_date(path)
         except sqlite3.OperationalError as error:
             self._database.close()
+            if error.sqlite_errorcode & _PRIMARY_CODE not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise _cannot_note(path, error) from error
             raise Conflict(
                 f"another process of this client uses {path} ({error})", advice="stop it first; one runs at a time"
             ) from error
-        self._commit_later: asyncio.TimerHandle | None = None
 
     def _come_up_to_date(self, path: Path) -> None:
         [version] = self._database.execute("pragma user_version").fetchone()
@@ -107,14 +132,21 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        self._commit()
+        self._try_to_save()
+        if self._save_later is not None:
+            self._save_later.cancel()
         self._database.close()
 
+    def on_room(self, listener: Callable[[], None]) -> None:
+        """`listener` is called when the journal can be written again."""
+        self._on_room.append(listener)
+
     def entries(self) -> list[Entry]:
+        self._try_to_save()
         rows = self._database.execute("select command_id, attempt, command_type, state, typing, completion from holds")
         return [
             Entry(
-                CommandId(UUID(command)), Attempt(attempt), CommandType(kind), state,
+                CommandId(UUID(command)), Attempt(attempt), known_type(kind), state,
                 TypingNote.read(typing) if typing else None, _read(completion),
             )
             for command, attempt, kind, state, typing, completion in rows
@@ -122,91 +154,127 @@ class Journal:
 
     def claimed(self, commands: list[Command]) -> None:
         """Durable a moment later. A claim that is lost with the process is rescued by the office."""
-        self._begin()
-        self._database.executemany(
-            "insert or replace into holds values (?, ?, ?, 'claimed', null, null)",
-            [(str(command.command_id), command.attempt, command.command_type) for command in commands],
-        )
-        self._later()
+        rows = [(str(command.command_id), command.attempt, command.command_type) for command in commands]
+        self._unsaved.append(("insert or replace into holds values (?, ?, ?, 'claimed', null, null)", rows))
+        self._soon()
 
     def typing(self, command: Command, note: TypingNote) -> None:
-        """Durable when this returns: from here on, the command may have been typed."""
-        self._begin()
-        self._database.execute(
-            "update holds set state = 'typing', typing = ? where command_id = ? and attempt = ?",
-            (note.written(), str(command.command_id), command.attempt),
-        )
-        self._commit()
+        """Durable when this returns: from here on, the command may have been typed.
+
+        Raises:
+            CannotNote: it is not noted, and so must not be typed.
+        """
+        statement = "update holds set state = 'typing', typing = ? where command_id = ? and attempt = ?"
+        self._save_at_once(statement, (note.written(), str(command.command_id), command.attempt))
 
     def typed(self, command: Command) -> None:
         """Tells no more than `typing` and the host of the terminal do after a crash: durable a moment later."""
-        self._begin()
-        self._database.execute(
-            "update holds set state = 'typed' where command_id = ? and attempt = ?",
-            (str(command.command_id), command.attempt),
-        )
-        self._later()
+        statement = "update holds set state = 'typed' where command_id = ? and attempt = ?"
+        self._unsaved.append((statement, [(str(command.command_id), command.attempt)]))
+        self._soon()
 
     def finished(self, command: Command, completion: Completion) -> None:
-        """Durable when this returns: the result will reach the office, or be refused by it."""
-        self._begin()
-        self._database.execute(
-            "update holds set state = 'finished', completion = ? where command_id = ? and attempt = ?",
-            (_written(completion), str(command.command_id), command.attempt),
-        )
-        self._commit()
+        """Durable when this returns, unless the journal is stuck: it will reach the office, or be refused by it.
+
+        A result that is lost with a process whose journal is stuck is read again from the terminal.
+        """
+        statement = "update holds set state = 'finished', completion = ? where command_id = ? and attempt = ?"
+        self._unsaved.append((statement, [(_written(completion), str(command.command_id), command.attempt)]))
+        self._try_to_save()
 
     def settled(self, command_id: CommandId, attempt: Attempt) -> None:
         """The office has it, or will never take it."""
-        self._begin()
-        self._database.execute("delete from holds where command_id = ? and attempt = ?", (str(command_id), attempt))
-        self._later()
+        self._unsaved.append(("delete from holds where command_id = ? and attempt = ?", [(str(command_id), attempt)]))
+        self._soon()
 
-    # Epochs -----------------------------------------------------------------------------------------------------------
+    # Starts -----------------------------------------------------------------------------------------------------------
 
-    @property
-    def epoch(self) -> Epoch | None:
-        """That of the process which wrote here last; None when none did."""
-        row = self._database.execute("select max(epoch) from epochs").fetchone()
-        return Epoch(row[0]) if row[0] is not None else None
+    def begins(self, start: StartId) -> list[StartId]:
+        """Before the office is told of a start. Returns all that this very file knows of, which no copy of it does.
 
-    def began(self, epoch: Epoch) -> None:
-        """Durable when this returns."""
-        self._begin()
-        self._database.execute("delete from epochs")
-        self._database.execute("insert into epochs values (?)", (epoch,))
-        self._commit()
+        Raises:
+            CannotNote: it is not noted, and must not be told.
+        """
+        inode = self._path.stat().st_ino
+        self._save_at_once("insert or ignore into starts values (?, ?)", (str(start), inode))
+        rows = self._database.execute("select start from starts where inode = ?", (inode,))
+        return [StartId(UUID(name)) for (name,) in rows]
+
+    def began(self, start: StartId) -> None:
+        """The office knows of it, and fences out all before it."""
+        self._unsaved.append(("delete from starts where start <> ?", [(str(start),)]))
+        self._soon()
 
     # Sessions ---------------------------------------------------------------------------------------------------------
 
     def sessions(self) -> list[SessionNote]:
+        self._try_to_save()
         return [SessionNote.read(note) for (note,) in self._database.execute("select note from sessions")]
 
     def session_began(self, note: SessionNote) -> None:
         """Durable a moment later: a terminal that is in no journal is ended at the next start."""
-        self._begin()
-        self._database.execute("insert or replace into sessions values (?, ?)", (str(note.session_id), note.written()))
-        self._later()
+        statement = "insert or replace into sessions values (?, ?)"
+        self._unsaved.append((statement, [(str(note.session_id), note.written())]))
+        self._soon()
 
     def session_over(self, session_id: SessionId) -> None:
-        self._begin()
-        self._database.execute("delete from sessions where session_id = ?", (str(session_id),))
-        self._later()
+        self._unsaved.append(("delete from sessions where session_id = ?", [(str(session_id),)]))
+        self._soon()
 
-    def _begin(self) -> None:
-        if not self._database.in_transaction:
-            self._database.execute("begin immediate")
+    # Saving -----------------------------------------------------------------------------------------------------------
 
-    def _later(self) -> None:
-        if self._commit_later is None:
-            self._commit_later = asyncio.get_running_loop().call_later(CLAIMS_WAIT_SECONDS, self._commit)
+    def _soon(self, seconds: float = CLAIMS_WAIT_SECONDS) -> None:
+        if self._save_later is None:
+            self._save_later = asyncio.get_running_loop().call_later(seconds, self._try_to_save)
 
-    def _commit(self) -> None:
-        if self._commit_later is not None:
-            self._commit_later.cancel()
-            self._commit_later = None
-        if self._database.in_transaction:
-            self._database.execute("commit")
+    def _save_at_once(self, statement: str, values: tuple[Any, ...]) -> None:
+        self._unsaved.append((statement, [values]))
+        try:
+            self._save()
+        except sqlite3.OperationalError as error:
+            self._unsaved.pop()
+            self._stuck(error)
+            raise _cannot_note(self._path, error) from error
+
+    def _try_to_save(self) -> None:
+        try:
+            self._save()
+        except sqlite3.OperationalError as error:
+            self._stuck(error)
+
+    def _save(self) -> None:
+        if self._save_later is not None:
+            self._save_later.cancel()
+            self._save_later = None
+        if self._unsaved:
+            try:
+                self._database.execute("begin immediate")
+                for statement, rows in self._unsaved:
+                    self._database.executemany(statement, rows)
+                self._database.execute("commit")
+            except sqlite3.OperationalError:
+                if self._database.in_transaction:
+                    self._database.execute("rollback")
+                raise
+            self._unsaved.clear()
+        if self.is_stuck:
+            self.is_stuck = False
+            log.info("the journal can be written again", path=str(self._path))
+            for listener in self._on_room:
+                listener()
+
+    def _stuck(self, error: sqlite3.OperationalError) -> None:
+        if not self.is_stuck:
+            self.is_stuck = True
+            log.error("the journal cannot be written; nothing is taken or typed until it can", path=str(self._path),
+                      error=str(error))  # fmt: skip
+        self._soon(AGAIN_SECONDS)
+
+
+def _cannot_note(path: Path, error: sqlite3.OperationalError) -> CannotNote:
+    return CannotNote(
+        f"the journal {path} cannot be written: {error}", advice="make room on that disk; the client goes on by itself"
+    )
 
 
 def _written(completion: Completion) -> str:

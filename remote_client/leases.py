@@ -1,4 +1,7 @@
-"""Keeps what this client holds: renews it in time, and stops the work whose lease is gone."""
+"""Keeps what this client holds: renews it in time, and stops the work of which the office says that it is gone.
+
+While the office is silent, what was typed goes on; nothing more is typed once a lease may have run out (`Hold.check`).
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -19,6 +22,7 @@ class Leases:
     def __init__(self, link: OfficeLink, lease_seconds: int) -> None:
         self._link = link
         self._lease_seconds = lease_seconds
+        self._soon = asyncio.Event()
         self._holds: dict[tuple[CommandId, Attempt], tuple[Hold, Callable[[], object] | None]] = {}
 
     def keep(self, hold: Hold, stop: Callable[[], object]) -> None:
@@ -34,13 +38,22 @@ class Leases:
     def drop(self, hold: Hold) -> None:
         self._holds.pop((hold.command.command_id, hold.command.attempt), None)
 
+    def renew_now(self) -> None:
+        """The office answers again, and waits for nobody."""
+        self._soon.set()
+
     async def run(self) -> None:
         """
         Raises:
             Fenced: a newer process of this client has taken over.
         """
         while True:
-            await asyncio.sleep(self._lease_seconds / 3)
+            try:
+                async with asyncio.timeout(self._lease_seconds / 3):
+                    await self._soon.wait()
+            except TimeoutError:
+                pass
+            self._soon.clear()
             try:
                 await self._renew()
             except Fenced:
@@ -66,10 +79,7 @@ class Leases:
 
     def _stop_what_is_gone(self) -> None:
         for hold, stop in list(self._holds.values()):
-            if stop is None:
-                continue
-            if hold.gone or lease_clock() >= hold.valid_until:
-                hold.gone = True
+            if stop is not None and hold.gone:
                 self.drop(hold)
                 log.warning("lease gone, work stopped", command_id=str(hold.command.command_id))
                 stop()

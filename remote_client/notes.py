@@ -68,8 +68,8 @@ class TurnNote:
     turn_id: TurnId
     text: str
     timeout_s: float
-    began_at: float
-    """Unix time."""
+    began: float
+    """On the lease clock, which nobody sets, and which runs for as long as the terminals can live."""
     head_before: str | None
     position: ByteOffset
     """How much of the output was taken in."""

@@ -3,15 +3,19 @@
 Every write carries the client and its epoch; the database refuses what is stale.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 from uuid import UUID
 
+import structlog
+
 from remote_client.commands import Command, Completion
-from shared.ids import Attempt, ByteOffset, ClientId, CommandId, Epoch, OfficeId, SessionId, TurnId
+from shared.ids import Attempt, ByteOffset, ClientId, CommandId, Epoch, OfficeId, SessionId, StartId, TurnId
 from shared.states import ConnectionState, SessionPool, SessionStatus
+
+log = structlog.get_logger(__name__)
 
 
 class Calls(Protocol):
@@ -58,8 +62,8 @@ class KeptSession:
     acquired_by: CommandId | None
     attempt: Attempt
     """Of the command that has acquired it."""
-    for_one_prompt: bool
-    """It goes back to its pool when that command is over."""
+    goes_back: bool
+    """It goes back to its pool when that command is over, or should have."""
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -70,7 +74,7 @@ class KeptSession:
             ByteOffset(row["output_end"]),
             CommandId(UUID(acquired_by)) if acquired_by else None,
             Attempt(row["attempt"]),
-            row["for_one_prompt"],
+            row["goes_back"],
         )
 
 
@@ -175,6 +179,9 @@ class OfficeLink:
         self._calls = calls
         self.client_id = client_id
         self.epoch = Epoch(0)
+        self._claims = 0
+        self._unanswered: int | None = None
+        """The first of the latest claims to which no answer came."""
 
     async def _own(self, function: str, **arguments: Any) -> Any:
         owner = {"p_client": str(self.client_id), "p_epoch": self.epoch}
@@ -187,15 +194,23 @@ class OfficeLink:
         version: str,
         held: Sequence[tuple[CommandId, Attempt]],
         live_sessions: Sequence[SessionId],
-        last_epoch: Epoch | None,
+        start: StartId,
+        starts: Sequence[StartId],
     ) -> Registration:
-        """Begins a new epoch: any older process of this client is fenced out from here on."""
+        """Begins a new epoch: any older process of this client is fenced out from here on.
+
+        Asking again under the same `start` begins nothing anew. `starts`: all that the journal knows of.
+
+        Raises:
+            Fenced: the journal is a copy, or older than what was done since, and the other process may still run.
+        """
         arguments = {
             "p_client": str(self.client_id),
             "p_capabilities": capabilities,
             "p_capacity": capacity,
             "p_version": version,
-            "p_last_epoch": last_epoch,
+            "p_start": str(start),
+            "p_starts": [str(one) for one in starts],
             "p_live_sessions": [str(session) for session in live_sessions],
             "p_held": [{"command_id": str(command), "attempt": attempt} for command, attempt in held],
         }
@@ -203,14 +218,14 @@ class OfficeLink:
         self.epoch = Epoch(answer["epoch"])
         return Registration(
             self.epoch,
-            tuple(OfficeTerms.from_row(row) for row in answer["offices"]),
+            _readable(answer["offices"], OfficeTerms.from_row),
             _holds(answer["held"]),
-            tuple(KeptSession.from_row(row) for row in answer["sessions"]),
+            _readable(answer["sessions"], KeptSession.from_row),
         )
 
     async def heartbeat(self) -> tuple[OfficeTerms, ...]:
         answer = await self._own("heartbeat")
-        return tuple(OfficeTerms.from_row(row) for row in answer["offices"])
+        return _readable(answer["offices"], OfficeTerms.from_row)
 
     async def report_connection(self, state: ConnectionState) -> None:
         """Says that this client lives, and whether hints reach it."""
@@ -227,9 +242,20 @@ class OfficeLink:
     async def claim_commands(
         self, limit: int, lease_seconds: int, holding_back: dict[str, Any] | None = None
     ) -> list[Command]:
-        """`holding_back`: why some agents get no new sessions here, and so nothing that would need one."""
-        rows = await self._own("claim_commands", limit=limit, lease_seconds=lease_seconds, holding_back=holding_back)
-        return [Command.from_row(row) for row in rows]
+        """`holding_back`: why some agents get no new sessions here, and so nothing that would need one.
+
+        What an earlier claim took whose answer never came is handed over with this one.
+        """
+        self._claims += 1
+        more: dict[str, Any] = {} if self._unanswered is None else {"unanswered": self._unanswered}
+        if self._unanswered is None:
+            self._unanswered = self._claims
+        rows = await self._own(
+            "claim_commands", limit=limit, lease_seconds=lease_seconds, holding_back=holding_back, claim=self._claims,
+            **more,
+        )  # fmt: skip
+        self._unanswered = None
+        return list(_readable(rows, Command.from_row))
 
     async def renew_leases(
         self, leases: Sequence[tuple[CommandId, Attempt]], lease_seconds: int
@@ -311,6 +337,20 @@ class OfficeLink:
         row = rows[0]
         scope = tuple(row["scope_patterns"])
         return Persona(row["role"], row["version"], row["rendered"], row["rendered_version"], scope)
+
+
+_T = TypeVar("_T")
+
+
+def _readable(rows: list[dict[str, Any]], read: Callable[[dict[str, Any]], _T]) -> tuple[_T, ...]:
+    """What can be read. A row that only a newer or a broken office could write ends nobody."""
+    found: list[_T] = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            log.error("a row of the office makes no sense and is passed over", row=repr(row)[:500], error=repr(error))
+    return tuple(found)
 
 
 def _holds(rows: list[dict[str, Any]]) -> frozenset[tuple[CommandId, Attempt]]:

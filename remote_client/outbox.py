@@ -6,6 +6,7 @@ Several are on their way at once: those of one session never are, because the of
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
@@ -13,7 +14,7 @@ import structlog
 from remote_client.commands import Completion, Hold
 from remote_client.journal import Journal
 from remote_client.leases import Leases
-from remote_client.office_link import OfficeLink
+from remote_client.office_link import Happening, OfficeLink
 from remote_client.uplink import Uplink
 from shared.errors import Conflict, Fenced, Forbidden, Refused, Unauthenticated, Unavailable
 from shared.ids import SessionId
@@ -86,6 +87,7 @@ class Outbox:
             except Fenced as error:
                 log.warning("result came too late", command_id=str(command.command_id), error=error.detail)
                 hold.gone = True
+                self._uplink.event(_too_late(hold, completion, error))
                 return
             except (Unauthenticated, Forbidden):
                 raise
@@ -105,6 +107,21 @@ class Outbox:
         # Whoever sees the result is to find the output there too.
         async with self._uplink.rest_of(SessionId(UUID(str(session_id)))) as output:
             await self._link.complete_command(command.command_id, command.attempt, completion, output)
+
+
+def _too_late(hold: Hold, completion: Completion, error: Fenced) -> Happening:
+    """The command is somebody else's, or over; what came of our attempt is told all the same."""
+    detail = {
+        "attempt": hold.command.attempt,
+        "success": completion.success,
+        "error_code": completion.error_code,
+        "result": completion.result,
+        "reason": error.detail,
+    }
+    command = hold.command
+    return Happening(
+        command.office_id, "result_too_late", detail, datetime.now(UTC), command.session_id, command.command_id
+    )
 
 
 def _weaker(completion: Completion, error: Refused) -> Completion | None:

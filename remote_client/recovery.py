@@ -3,13 +3,15 @@
 The journal says what was held, the hosts what was typed, the office what it was told. Nothing is ever typed again.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import structlog
 
-from remote_client.commands import Command, Completion, Hold
+from remote_client.commands import Command, Completion, Hold, lease_clock
 from remote_client.executor import Executor
 from remote_client.following import Again, TurnStart
 from remote_client.journal import Entry, Journal
@@ -20,11 +22,15 @@ from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session
 from remote_client.terminals import TerminalInfo, Terminals
 from remote_client.turns import Turns
-from shared.errors import Conflict, NotFound, OfficeError, SessionFailed
+from shared.errors import BackendDown, Conflict, NotFound, OfficeError, SessionFailed
 from shared.ids import CommandId, Epoch, OfficeId, SessionId
 from shared.states import SessionStatus
 
 log = structlog.get_logger(__name__)
+
+_T = TypeVar("_T")
+
+ASK_AGAIN_SECONDS = 0.5
 
 _LOST_WORDS = "the client ended between typing this and reporting it, and its terminal is gone; it was not typed again"
 _ENDED_WORDS = "client_restarted"
@@ -117,11 +123,11 @@ class Recovery:
         untyped = holder is not None and holder.entry.state == "claimed"
         finished = any(one.entry.state == "finished" for one in running)
         unfollowed = kept.status is SessionStatus.EXECUTING and turn is None and not finished
-        if kept.status is SessionStatus.CREATING or unfollowed or (untyped and not kept.for_one_prompt):
+        if kept.status is SessionStatus.CREATING or unfollowed or (untyped and not kept.goes_back):
             await self._maker.drop(kept.session_id, _ENDED_WORDS)
             return
         try:
-            session = await self._maker.take_up(note, info, Again(kept.output_end, turn))
+            session = await _answered(lambda: self._maker.take_up(note, info, Again(kept.output_end, turn)))
         except OfficeError as error:
             log.warning("a session cannot go on", session_id=str(kept.session_id), error=error.detail)
             await self._maker.drop(kept.session_id, error.detail)
@@ -133,7 +139,7 @@ class Recovery:
         if turn is None:
             session.driver.touch()  # what may stand in its input is nobody's any more
         log.info("a session goes on", session_id=str(kept.session_id), role=note.role, in_turn=turn is not None)
-        if kept.for_one_prompt and (holder is None or untyped):
+        if kept.goes_back and (holder is None or untyped):
             self._pool.recycle(session)
 
     # Commands ---------------------------------------------------------------------------------------------------------
@@ -177,7 +183,7 @@ class Recovery:
         session: Session,
     ) -> None:
         async def follow(hold: Hold) -> Completion:
-            hold.typed_at = datetime.fromtimestamp(turn.began_at, UTC)
+            hold.typed_at = datetime.now(UTC) - timedelta(seconds=lease_clock() - turn.began)
             try:
                 await start.reached.wait()
                 return await self._turns.carry_on(session, hold, turn, start.at, start.taken_up.set)
@@ -191,12 +197,22 @@ class Recovery:
         entry = one.entry
         try:
             if one.typed is False:
-                await self._link.give_back_command(entry.command_id, entry.attempt)
+                await _answered(lambda: self._link.give_back_command(entry.command_id, entry.attempt))
             else:
-                await self._link.report_lost(entry.command_id, entry.attempt, _LOST_WORDS)
+                await _answered(lambda: self._link.report_lost(entry.command_id, entry.attempt, _LOST_WORDS))
         except Conflict as error:
             log.warning("not ours any more", command_id=str(entry.command_id), error=error.detail)
         self._journal.settled(entry.command_id, entry.attempt)
+
+
+async def _answered(ask: Callable[[], Awaitable[_T]]) -> _T:
+    """What the office says, however long it is away."""
+    while True:
+        try:
+            return await ask()
+        except BackendDown as error:
+            log.warning("not recovered yet", error=error.detail)
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
 
 
 def _at_once(completion: Completion) -> Callable[[Hold], Awaitable[Completion]]:

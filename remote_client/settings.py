@@ -21,7 +21,7 @@ class ClientSettings(BaseSettings):
     quiet_seconds: float = Field(
         default=10.0, gt=0, description="how long nothing may be heard before it is proven that hints still flow"
     )
-    heartbeat_seconds: float = Field(default=10.0, gt=0, description="how often to say that this client lives")
+    heartbeat_seconds: float = Field(default=10.0, gt=0, le=10, description="how often to say that this client lives")
     lease_seconds: int = Field(default=30, ge=3, description="how long a claim holds unless it is renewed")
     claim_limit: int = Field(default=10, ge=1, le=100, description="commands taken with one claim")
     uplink_seconds: float = Field(default=0.15, gt=0, description="how long output is gathered before it is sent")

@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 import orjson
-from httpx_aiohttp import AiohttpTransport
 from supabase import AsyncClient, AsyncClientOptions, acreate_client
 from supabase_auth import AsyncMemoryStorage
 
 from remote_client.credentials import Credentials
+from remote_client.roads import Roads
 from remote_client.tokens import Tokens
 from shared.errors import BY_SQLSTATE, BackendDown, OfficeError, Refused, Unauthenticated
 
@@ -34,9 +34,7 @@ class SupabaseCalls:
     @classmethod
     async def connect(cls, credentials: Credentials, timeout_seconds: float) -> "SupabaseCalls":
         """Makes the client. Touches the network only with the first call."""
-        limits = httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=60)
-        # Half the time of httpx's own transport for each call.
-        http = httpx.AsyncClient(timeout=timeout_seconds, transport=AiohttpTransport(limits=limits))
+        http = httpx.AsyncClient(timeout=timeout_seconds, transport=Roads())
         options = AsyncClientOptions(storage=AsyncMemoryStorage(), httpx_client=http, auto_refresh_token=False)
         client = await acreate_client(credentials.supabase_url, credentials.publishable_key, options)
         return cls(client, http, credentials)
@@ -60,7 +58,10 @@ class SupabaseCalls:
             raise BackendDown(f"{function}: Supabase does not answer ({type(error).__name__})") from error
         if answer.status_code >= 400:
             raise _as_ours(function, answer)
-        return orjson.loads(answer.content) if answer.content else None
+        try:
+            return orjson.loads(answer.content) if answer.content else None
+        except orjson.JSONDecodeError as error:
+            raise BackendDown(f"{function}: the answer makes no sense ({error})") from error
 
     async def close(self) -> None:
         """Signs out, if Supabase listens, and lets go of all connections."""

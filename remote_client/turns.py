@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from remote_client.agents.adapter import Evidence, TurnEnd, Typing
-from remote_client.commands import Completion, Hold, Retry
+from remote_client.commands import Completion, Hold, Retry, lease_clock
 from remote_client.journal import Journal
 from remote_client.notes import TurnNote, TypingNote
 from remote_client.office_link import ConfirmedStep, OfficeLink, TypedStep
@@ -43,7 +43,7 @@ class Turns:
             session.settled.clear()
             session.touches.begin_turn()
             note = TurnNote(
-                turn.turn_id, text, timeout_seconds, time.time(), turn.head_before, session.driver.position,
+                turn.turn_id, text, timeout_seconds, lease_clock(), turn.head_before, session.driver.position,
                 session.last_hook, hold.command.session_id is not None,
             )  # fmt: skip
             self._journal.typing(hold.command, TypingNote(session.office_id, session.session_id, note))
@@ -65,7 +65,7 @@ class Turns:
         """Follows a turn that an earlier process of this client typed. Its output from `start` on may be read when
         `on_ready` is called.
         """
-        ago = time.time() - note.began_at
+        ago = lease_clock() - note.began
         turn = _Turn(note.turn_id, note.head_before, time.monotonic() - ago, start)
         session.settled.clear()
         session.touches.begin_turn()

@@ -65,6 +65,10 @@ class Stack:
         self._report("closing the office")
         await self._running.aclose()
 
+    def part(self, name: str) -> Part:
+        """The one of that name: "embedded Supabase", "office server" or "client"."""
+        return next(part for part in self._parts if part.name == name)
+
     async def keep_running(self) -> None:
         """Starts parts that die again, until cancelled."""
         async with asyncio.TaskGroup() as group:

@@ -20,6 +20,7 @@ OfficeError                      code, HTTP status, what to do
 │   ├── PersonaNotRendered       the office server has not rendered the persona yet
 │   ├── SessionFailed            the terminal or its worktree could not be made, or died
 │   └── NoRoom                   no place, no memory, or the circuit of the role is open
+│       └── CannotNote           the journal cannot be written, and what cannot be noted is not typed
 └── Ambiguous                    it may have happened: never retried by itself
 """
 
@@ -150,6 +151,11 @@ class SessionFailed(Unavailable):
 class NoRoom(Unavailable):
     code = "no_room"
     title = "This machine cannot take it now."
+
+
+class CannotNote(NoRoom):
+    code = "cannot_note"
+    title = "The client cannot write its journal, and what it cannot note it does not type."
 
 
 class Ambiguous(OfficeError):

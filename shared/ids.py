@@ -14,6 +14,8 @@ PlanId = NewType("PlanId", UUID)
 LaneId = NewType("LaneId", UUID)
 JobId = NewType("JobId", UUID)
 ExecutionId = NewType("ExecutionId", UUID)
+StartId = NewType("StartId", UUID)
+"""Names one start of a client; its journal and the office both know it."""
 
 Attempt = NewType("Attempt", int)
 """Which try at a command this is, from 1; a rescued command is offered again under the next one."""

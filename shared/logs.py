@@ -5,7 +5,8 @@ An exception is shown with its traceback and never with its variables: those hol
 
 import logging
 import os
-from typing import Literal, TextIO
+from contextlib import suppress
+from typing import Literal, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -27,8 +28,24 @@ def configure(stream: TextIO, log_format: LogFormat = "auto", level: int = loggi
             *(_for_people(colours=at_terminal and not os.environ.get("NO_COLOR")) if as_text else _for_machines()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Forgiving(stream))),
     )
+
+
+class _Forgiving:
+    """A log that cannot be written (its disk is full) must not end what it tells of."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return self._stream.write(text)
+        return 0
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 def _for_machines() -> list[Processor]:

@@ -17,6 +17,7 @@ from local_supabase.auth import sessions, users
 from local_supabase.auth.errors import AuthError, not_here, validation_failed
 from local_supabase.auth.sessions import SessionEnded, TokenIssuer
 from local_supabase.database import Database
+from local_supabase.pools import returning
 from local_supabase.tokens import Caller, TokenError, TokenVerifier
 
 _MOST_PER_PAGE = 1000
@@ -56,6 +57,7 @@ class AuthRoutes:
         pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
             database.dsn_for("supabase_auth_admin"), min_size=1, max_size=4, timeout=_WAIT_SECONDS, open=False,
             kwargs={"row_factory": dict_row},
+            check=AsyncConnectionPool.check_connection, **returning(),
         )  # fmt: skip
         async with pool:
             yield cls(pool, issuer, verifier)

@@ -15,6 +15,7 @@ from psycopg.pq import ExecStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from local_supabase.database import Database
+from local_supabase.pools import returning
 from local_supabase.rest.catalog import Catalog, load_catalogs
 from local_supabase.rest.errors import RestError, database_gone, from_postgres
 from local_supabase.rest.statements import Statement
@@ -64,6 +65,7 @@ class Executor:
         pool: AsyncConnectionPool[psycopg.AsyncConnection] = AsyncConnectionPool(
             database.dsn_for("authenticator"), min_size=2, max_size=CONNECTIONS, timeout=WAIT_SECONDS, open=False,
             kwargs={"autocommit": True, "prepare_threshold": 0}, configure=_configure, reset=_keep,
+            **returning(),
         )  # fmt: skip
         async with pool:
             async with pool.connection() as connection:

@@ -8,6 +8,8 @@ create table remote_clients (
   capacity      integer not null default 6 check (capacity between 0 and 100),  -- sessions in use at once
   holding_back  jsonb,                        -- why some agents get no new sessions: {"reason":"low_memory","free_mb","agents":{"claude":{"needed_mb"}}}
   epoch         bigint not null default 0,    -- rises with every start of the client; older ones are fenced out
+  started_as    uuid,                         -- the start that has the epoch; its journal knows of it
+  claims_from   bigint not null default 0,    -- claims with lower numbers were given up by the process; they take nothing any more
   version       text,
   created_at    timestamptz not null default now(),
   registered_at timestamptz,

@@ -32,6 +32,7 @@ create table agent_commands (
   not_before      timestamptz,                 -- the pause before another try
   claimed_by      uuid references remote_clients,
   claim_epoch     bigint,
+  claim_number    bigint,                      -- which of that process's claims took it
   lease_until     timestamptz,
   deadline        timestamptz,
   idempotency_key text check (length(idempotency_key) between 1 and 200),

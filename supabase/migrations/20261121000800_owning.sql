@@ -5,29 +5,45 @@
 -- Draws: (every session no longer alive on the machine) → terminated. Commands the process still accounts for are taken over.
 -- Draws, of role_circuits: open → (no row).
 -- Draws: processing → pending (attempt + 1), of what was claimed and never typed.
--- p_live_sessions: ids. p_held: [{"command_id","attempt"}]. p_last_epoch: of the process whose journal that is.
+-- p_live_sessions: ids. p_held: [{"command_id","attempt"}]. p_start: names this start of the client; asking again under the same name
+-- (the first answer was lost) begins nothing anew. p_starts: all starts that the journal of the process knows of. Where the one that has
+-- the epoch is not among them, the journal is a copy or older than what was done since, and nothing in it is believed; it is
+-- refused for as long as the other process may still run.
 -- Returns {"epoch","offices":[terms],"held":[{"command_id","attempt"}],"sessions":[what the office knows of the live ones]}.
 create function register_client(p_client uuid, p_capabilities jsonb, p_capacity integer, p_version text,
-                                p_live_sessions uuid[] default '{}', p_held jsonb default '[]', p_last_epoch bigint default null)
+                                p_live_sessions uuid[] default '{}', p_held jsonb default '[]',
+                                p_start uuid default null, p_starts uuid[] default '{}')
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_client remote_clients;
+  v_known boolean;  -- the journal knows of all that was done under the last epoch
   v_held jsonb;
   v_sessions jsonb;
   v_unheld agent_commands;
 begin
   select * into v_client from remote_clients where id = p_client for update;
   v_client := semo.own_client(p_client, v_client.epoch);
+  v_known := coalesce(v_client.started_as = any (p_starts || p_start), false);
+  if v_client.started_as is not null and not v_known and semo.is_online(v_client) then
+    perform semo.refuse('SO001',
+      format('client %s was heard %s seconds ago from a process that this state folder does not know of: the folder is a copy, or older than what was done since',
+             p_client, round(extract(epoch from now() - v_client.last_seen_at))),
+      'let one of the two go on, and let a second machine join as a client of its own; where no other process runs, start again in half a minute');
+  end if;
+  perform semo.let_time_pass();
   update remote_clients
-  set epoch = epoch + 1, capabilities = p_capabilities, capacity = p_capacity, version = p_version,
+  set epoch = case when p_start = started_as then epoch else epoch + 1 end, started_as = p_start, claims_from = 0,
+      capabilities = p_capabilities, capacity = p_capacity, version = p_version,
       holding_back = null, registered_at = now(), last_seen_at = now(), signed_off_at = null, missed_since = null
   where id = p_client returning * into v_client;
   delete from role_circuits where client_id = p_client;
 
+  -- Commands are always locked in the order of their ids.
+  perform 1 from agent_commands where claimed_by = p_client and status = 'processing' order by id for no key update;
   with taken_over as (
     update agent_commands c set claim_epoch = v_client.epoch, lease_until = greatest(c.lease_until, now() + interval '30 seconds')
     from jsonb_to_recordset(p_held) as h(command_id uuid, attempt integer)
-    where c.id = h.command_id and c.attempt = h.attempt and c.status = 'processing' and c.claimed_by = p_client
+    where v_known and c.id = h.command_id and c.attempt = h.attempt and c.status = 'processing' and c.claimed_by = p_client
     returning c.id, c.attempt)
   select coalesce(jsonb_agg(jsonb_build_object('command_id', id, 'attempt', attempt)), '[]') into v_held from taken_over;
 
@@ -35,22 +51,23 @@ begin
   set status = 'terminated', ended_at = now(), end_reason = 'client_restarted', acquired_by = null, pid = null
   where client_id = p_client and ended_at is null and id <> all (p_live_sessions);
 
-  -- What this client claimed and its journal does not hold was never typed, if the journal is that of the epoch just over
-  -- (and not, say, from an older image of the disk): it is offered again at once.
-  if p_last_epoch = v_client.epoch - 1 then
+  -- What this client claimed and its journal does not hold was never typed: it is offered again at once.
+  if v_known then
     for v_unheld in
       select c.* from agent_commands c
       where c.claimed_by = p_client and c.status = 'processing' and c.typed_at is null and c.claim_epoch <> v_client.epoch
-      order by c.seq for no key update
+      order by c.seq
     loop
       perform semo.reopen(v_unheld);
     end loop;
   end if;
 
+  -- A session goes back to its pool when the command that holds it needed it for itself alone, and when it was made in vain.
   select coalesce(jsonb_agg(jsonb_build_object(
            'session_id', s.id, 'status', s.status, 'output_end', s.output_bytes, 'acquired_by', s.acquired_by,
            'attempt', coalesce(c.attempt, 1),
-           'for_one_prompt', coalesce(c.command_type = 'send_prompt' and c.session_id is null, false))), '[]')
+           'goes_back', coalesce((c.command_type = 'send_prompt' and c.payload ? 'role')
+                                 or (c.command_type = 'create_session' and c.status not in ('processing', 'completed')), false))), '[]')
   into v_sessions
   from agent_sessions s left join agent_commands c on c.id = s.acquired_by
   where s.client_id = p_client and s.ended_at is null;
@@ -81,8 +98,10 @@ end $$;
 -- Draws: pending → processing. In order per session and lane; within the places of the client and of the office; nothing that needs a
 -- new session while the circuit of its role is open here. p_holding_back: why some agents of the client get no new session,
 -- {"reason":"low_memory","free_mb","agents":{"claude":{"needed_mb"}}}; null: all do.
+-- p_claim numbers the claims of a process. p_unanswered: the first of its claims, in a row up to this one, whose answer never came:
+-- what they took is handed over again, and one that is still on its way takes nothing any more.
 create function claim_commands(p_client uuid, p_epoch bigint, p_limit integer default 10, p_lease_seconds integer default 30,
-                               p_holding_back jsonb default null)
+                               p_holding_back jsonb default null, p_claim bigint default null, p_unanswered bigint default null)
 returns setof agent_commands language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_client remote_clients;
@@ -96,19 +115,32 @@ declare
 begin
   perform 1 from remote_clients where id = p_client for no key update;  -- one claim of a client at a time
   v_client := semo.own_client(p_client, p_epoch);
+  if p_claim < v_client.claims_from then
+    return;
+  end if;
   if v_client.holding_back is distinct from p_holding_back then
     update remote_clients set holding_back = p_holding_back where id = p_client returning * into v_client;
+  end if;
+  if p_unanswered is not null then
+    for v_command in select * from semo.hand_over_again(p_client, p_epoch, p_lease_seconds, p_claim, p_unanswered) loop
+      return next v_command;
+      v_claimed := v_claimed + 1;
+    end loop;
   end if;
   v_is_hindered := p_holding_back is not null or exists (select 1 from role_circuits where client_id = p_client)
                    or exists (select 1 from agent_pauses where client_id = p_client and until > now());
   v_places := case when v_client.draining_since is null then v_client.capacity - semo.places_taken(p_client) else 0 end;
-  -- Clients take turns over the places of an office, so that together they stay within its limit;
-  -- in the order of the ids, so that clients of several offices never wait for each other in a circle.
+  -- Clients take turns over the places of an office, so that together they stay within its limit; in the order of the ids, so
+  -- that clients of several offices never wait for each other in a circle. Nobody stands in line for an office that is full,
+  -- nor for what is not for him.
   select array_agg(locked.id) into v_offices from (
     select o.id from offices o
     where v_places > 0 and o.id in (
       select c.office_id from agent_commands c join client_offices m on m.client_id = p_client and m.office_id = c.office_id
-      where c.status = 'pending' and semo.needs_place(c.command_type, c.session_id))
+      where c.status = 'pending' and semo.needs_place(c.command_type, c.session_id)
+        and (c.client_id is null or c.client_id = p_client) and (c.not_before is null or c.not_before <= now())
+        and semo.is_capable(v_client, c.payload))
+      and o.session_limit > semo.places_taken_in_office(o.id)
     order by o.id for no key update) locked;
   select coalesce(jsonb_object_agg(id, session_limit - semo.places_taken_in_office(id)), '{}') into v_free
   from offices where id = any (v_offices);
@@ -136,7 +168,7 @@ begin
 
     -- Locked one by one: what another client is taking is passed over, and what is passed over stays free for others.
     update agent_commands
-    set status = 'processing', claimed_by = p_client, claim_epoch = p_epoch, claimed_at = now(),
+    set status = 'processing', claimed_by = p_client, claim_epoch = p_epoch, claim_number = p_claim, claimed_at = now(),
         lease_until = now() + make_interval(secs => p_lease_seconds),
         persona_version = case when command_type = 'send_prompt' then
           (select coalesce(p.rendered_version, p.version) from semo.persona_of(office_id,
@@ -151,6 +183,21 @@ begin
       v_free := v_free || jsonb_build_object(v_command.office_id, (v_free ->> v_command.office_id::text)::integer - 1);
     end if;
   end loop;
+end $$;
+
+-- What claims took whose answers never came: it is still its client's, which knows nothing of it. Draws no arrow.
+create function semo.hand_over_again(p_client uuid, p_epoch bigint, p_lease_seconds integer, p_claim bigint, p_unanswered bigint)
+returns setof agent_commands language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  update remote_clients set claims_from = p_claim where id = p_client;
+  -- Commands are always locked in the order of their ids.
+  perform 1 from agent_commands where claimed_by = p_client and status = 'processing' order by id for no key update;
+  return query
+    with taken as (
+      update agent_commands set claim_number = p_claim, lease_until = now() + make_interval(secs => p_lease_seconds)
+      where claimed_by = p_client and claim_epoch = p_epoch and status = 'processing' and claim_number >= p_unanswered
+      returning *)
+    select * from taken order by semo.lane(command_type), priority desc, seq;
 end $$;
 
 -- A command for one of its owner's writes, locked; SO001 when the hold is stale.
@@ -308,7 +355,7 @@ returns void language plpgsql security definer set search_path = public, pg_temp
 begin
   update agent_sessions set acquired_by = null where acquired_by = p_command.id and ended_at is null;
   update agent_commands
-  set status = 'pending', attempt = attempt + 1, claimed_by = null, claim_epoch = null, lease_until = null, claimed_at = null,
+  set status = 'pending', attempt = attempt + 1, claimed_by = null, claim_epoch = null, claim_number = null, lease_until = null, claimed_at = null,
       typed_at = null, confirmed_at = null, not_before = p_not_before,
       session_id = case when semo.needs_place(p_command.command_type, null) and p_command.payload ? 'role' then null else session_id end
   where id = p_command.id;
@@ -322,6 +369,7 @@ declare
   v_command agent_commands;
   v_abandoned agent_commands[];
 begin
+  perform semo.let_time_pass();
   -- What its client takes over at this very moment, by registering, is left to it.
   select coalesce(array_agg(a order by a.seq), '{}') into v_abandoned from (
     select c.* from agent_commands c join remote_clients r on r.id = c.claimed_by

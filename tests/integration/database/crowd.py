@@ -22,7 +22,7 @@ class Crowd:
     async def at_its_own_connection(self, client: Client) -> Client:
         connection = await self.connections.enter_async_context(connect(self.database))
         caller = Caller(connection, client.caller.role, client.caller.user)
-        return Client(caller, client.id, client.agents, client.capacity, client.epoch)
+        return Client(caller, client.id, client.agents, client.capacity, client.epoch, list(client.starts))
 
     async def service(self) -> Caller:
         return Caller(await self.connections.enter_async_context(connect(self.database)), "service_role")

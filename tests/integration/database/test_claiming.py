@@ -224,6 +224,66 @@ async def test_a_client_takes_nothing_of_an_office_that_it_does_not_serve(world:
     assert await client.claim() == []
 
 
+async def test_what_a_claim_took_whose_answer_was_lost_is_handed_over_again(world: World) -> None:
+    office = await world.office()
+    client = await world.client(office)
+    answered = await world.prompt(office)
+    await client.claim()
+    for priority in (0, 5):
+        await world.prompt(office, priority=priority)
+    lost = await client.claim(lease_seconds=5)
+
+    newer = await world.prompt(office)
+    again = await client.claim(p_unanswered=2)
+
+    assert [one["id"] for one in again] == [*(one["id"] for one in lost), newer["id"]], "in order, before what is new"
+    assert {one["attempt"] for one in again} == {1}
+    assert again[0]["lease_until"] > lost[0]["lease_until"]
+    assert answered["id"] not in {one["id"] for one in again}
+    assert await client.claim(p_unanswered=3) == [await world.now(one) for one in again], "as often as it takes"
+
+
+async def test_a_claim_that_was_given_up_and_comes_late_takes_nothing(world: World) -> None:
+    office = await world.office()
+    client = await world.client(office)
+    late, given_up = 7, 8
+    await client.claim(p_claim=given_up, p_unanswered=late)
+    waiting = await world.prompt(office)
+
+    assert await client.claim(p_claim=late) == []
+
+    assert (await world.now(waiting))["status"] == "pending"
+    assert len(await client.claim(p_claim=9)) == 1
+
+
+async def test_claims_are_numbered_anew_by_each_start_of_the_client(world: World) -> None:
+    office = await world.office()
+    client = await world.client(office)
+    await client.claim(p_claim=100, p_unanswered=100)
+    await client.register()
+    await world.prompt(office)
+
+    assert len(await client.claim(p_claim=1)) == 1
+
+
+async def test_nobody_stands_in_line_for_what_he_may_not_take(world: World) -> None:
+    """The row of the office is taken only by who may take something of it that needs a place."""
+    office = await world.office(session_limit=1)
+    first, second = await world.client(office), await world.client(office)
+    await world.prompt(office, client_id=first.id)
+    row = "select xmax from offices where id = %s"
+    untouched = await world.owner.value(row, office)
+
+    assert await second.claim() == []
+    assert await world.owner.value(row, office) == untouched, "it is meant for the other"
+    assert len(await first.claim()) == 1
+    taken = await world.owner.value(row, office)
+    assert taken != untouched
+    await world.prompt(office)
+    assert await second.claim() == []
+    assert await world.owner.value(row, office) == taken, "the office is full"
+
+
 async def test_a_revoked_client_takes_nothing_and_its_sessions_are_over(world: World) -> None:
     office = await world.office(session_limit=1)
     client = await world.client(office)

@@ -79,6 +79,26 @@ async def test_a_zombie_cannot_complete_after_its_lease_was_rescued(world: World
     assert await world.now(command) == before
 
 
+@pytest.mark.parametrize("jump", ["1 hour", "-1 hour"], ids=["away for an hour or set forward", "the clock set back"])
+async def test_time_in_which_nobody_could_renew_them_costs_no_leases(world: World, jump: str) -> None:
+    """A database that was away looks as one whose clock was set: much time is gone since anybody looked."""
+    client, prompt = await abandoned(world, "send_prompt", {"text": "x"})
+    await client.renew(prompt)
+    left = (await world.now(prompt))["lease_until"]
+    await world.service.call("rescue_commands")
+
+    await world.owner.ask(f"update semo.lease_time set seen_at = seen_at - interval '{jump}'")  # noqa: S608  ours
+    await world.owner.ask(
+        f"update agent_commands set lease_until = lease_until - interval '{jump}' where id = %s",  # noqa: S608  ours
+        prompt["id"],
+    )
+    assert await world.service.call("rescue_commands") == 0
+
+    assert (await world.now(prompt))["lease_until"] == left, "as much is left of it as before"
+    await world.lease_runs_out(prompt)
+    assert await world.service.call("rescue_commands") == 1, "and then it runs on"
+
+
 async def test_a_lease_that_still_runs_is_left_alone(world: World) -> None:
     client, command = await abandoned(world, "cancel", {})
     await client.renew(command)

@@ -108,11 +108,16 @@ class Client:
     agents: tuple[str, ...] = ("shell",)
     capacity: int = 6
     epoch: int = 0
+    starts: list[UUID] = field(default_factory=list[UUID])
+    """What its journal knows of."""
+    claims: int = 0
 
     async def call(self, function: str, **arguments: object) -> Any:
         return await self.caller.call(function, p_client=self.id, p_epoch=self.epoch, **arguments)
 
-    async def register(self, *live_sessions: UUID, held: list[Row] | None = None, last_epoch: int | None = None) -> Row:
+    async def register(self, *live_sessions: UUID, held: list[Row] | None = None, start: UUID | None = None) -> Row:
+        """`start`: the one that asks again; otherwise the client starts anew, with its journal."""
+        start = start or uuid.uuid4()
         capabilities: Row = {"agents": dict.fromkeys(self.agents, "1")}
         if self.agents:
             capabilities["default_agent"] = self.agents[0]
@@ -124,17 +129,24 @@ class Client:
             p_version="test",
             p_live_sessions="{" + ",".join(str(session) for session in live_sessions) + "}",
             p_held=[{"command_id": str(c["id"]), "attempt": c["attempt"]} for c in held or []],
-            p_last_epoch=last_epoch,
+            p_start=start,
+            p_starts="{" + ",".join(str(one) for one in self.starts) + "}",
         )
+        self.starts = [*self.starts, start]
         self.epoch = answer["epoch"]
         return answer
 
     def as_it_was(self) -> "Client":
         """The process that runs now, as it will be when a newer one has registered."""
-        return Client(self.caller, self.id, self.agents, self.capacity, self.epoch)
+        return Client(self.caller, self.id, self.agents, self.capacity, self.epoch, list(self.starts))
+
+    def as_a_copy(self) -> "Client":
+        """A process with the credentials of this client and a journal that knows nothing of what it did."""
+        return Client(self.caller, self.id, self.agents, self.capacity)
 
     async def claim(self, limit: int = 10, lease_seconds: int = 30, **more: object) -> list[Row]:
-        how = {"p_limit": limit, "p_lease_seconds": lease_seconds, **more}
+        self.claims += 1
+        how = {"p_limit": limit, "p_lease_seconds": lease_seconds, "p_claim": self.claims, **more}
         return await self.caller.call_rows("claim_commands", p_client=self.id, p_epoch=self.epoch, **how)
 
     async def complete(self, command: Row, *, success: bool = True, **more: object) -> bool:

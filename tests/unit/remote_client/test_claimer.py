@@ -46,6 +46,7 @@ async def claiming(table: Table) -> AsyncGenerator[Claimer]:
         30,
         hints_come=lambda: True,
         holding_back=lambda: None,
+        can_note=lambda: True,
     )
     running = asyncio.create_task(claimer.run())
     try:

@@ -1,20 +1,26 @@
 """The journal: what it says after its process has gone."""
 
+import asyncio
+import random
+import shutil
 import sqlite3
 import stat
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
+import remote_client.journal
 from remote_client.commands import Command, Completion
 from remote_client.journal import Journal
 from remote_client.notes import SessionNote, TurnNote, TypingNote
-from shared.errors import Conflict
-from shared.ids import Attempt, ByteOffset, CommandId, OfficeId, SessionId, TurnId
+from shared.errors import CannotNote, Conflict
+from shared.ids import Attempt, ByteOffset, CommandId, OfficeId, SessionId, StartId, TurnId
 from shared.states import CommandType, SessionPool, SessionStatus
 
 SOME_KEYS = TypingNote(OfficeId(uuid4()), SessionId(uuid4()))
@@ -105,3 +111,93 @@ async def test_a_second_process_is_refused(tmp_path: Path) -> None:
 async def test_nobody_else_can_read_it(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal"):
         assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o600
+
+
+class Disk(sqlite3.Connection):
+    """SQLite on a disk that may be full: nothing can be committed then, and what was begun is undone."""
+
+    is_full = False
+
+    def execute(self, statement: str, *more: Any) -> sqlite3.Cursor:
+        if Disk.is_full and statement == "commit":
+            if random.random() < 0.5:  # noqa: S311  SQLite may undo it all by itself, or not
+                super().execute("rollback")
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return super().execute(statement, *more)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> type[Disk]:
+    monkeypatch.setattr(Disk, "is_full", False)
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Disk))
+    monkeypatch.setattr(remote_client.journal, "AGAIN_SECONDS", 0.01)
+    return Disk
+
+
+async def test_on_a_full_disk_nothing_is_typed_and_nothing_is_lost(tmp_path: Path, disk: type[Disk]) -> None:
+    untyped, finished, new = (a_command() for _ in range(3))
+    room = asyncio.Event()
+    with Journal(tmp_path / "journal") as journal:
+        journal.on_room(room.set)
+        journal.claimed([untyped, finished])
+        journal.typing(finished, SOME_KEYS)
+        disk.is_full = True
+
+        with pytest.raises(CannotNote, match="disk is full") as refusal:
+            journal.typing(untyped, SOME_KEYS)
+        journal.claimed([new])
+        journal.finished(finished, Completion(True, {}))
+        assert journal.is_stuck
+        assert "make room" in (refusal.value.advice or "")
+
+        disk.is_full = False
+        await room.wait()
+        assert not journal.is_stuck
+        journal.typing(new, SOME_KEYS)
+
+    with Journal(tmp_path / "journal") as journal:
+        states = {entry.command_id: entry.state for entry in journal.entries()}
+    assert states == {untyped.command_id: "claimed", finished.command_id: "finished", new.command_id: "typing"}
+
+
+async def test_a_full_disk_is_not_taken_for_another_process(tmp_path: Path, disk: type[Disk]) -> None:
+    disk.is_full = True
+
+    with pytest.raises(CannotNote, match="disk is full"):
+        Journal(tmp_path / "journal")
+
+
+async def test_a_start_is_known_until_a_later_one_has_begun(tmp_path: Path) -> None:
+    first, in_vain, second, third = (StartId(uuid4()) for _ in range(4))
+    with Journal(tmp_path / "journal") as journal:
+        assert journal.begins(first) == [first]
+        journal.began(first)
+    with Journal(tmp_path / "journal") as journal:
+        assert set(journal.begins(in_vain)) == {first, in_vain}
+        assert set(journal.begins(in_vain)) == {first, in_vain}, "asked again"
+    with Journal(tmp_path / "journal") as journal:
+        assert set(journal.begins(second)) == {first, in_vain, second}
+        journal.began(second)
+    with Journal(tmp_path / "journal") as journal:
+        assert set(journal.begins(third)) == {second, third}
+
+
+async def test_a_copy_of_the_file_knows_of_no_start(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal") as journal:
+        journal.begins(StartId(uuid4()))
+    shutil.copy(tmp_path / "journal", tmp_path / "copy")
+    start = StartId(uuid4())
+
+    with Journal(tmp_path / "copy") as copy:
+        assert copy.begins(start) == [start]
+
+
+async def test_a_command_of_a_type_that_only_a_newer_office_knows_is_kept(tmp_path: Path) -> None:
+    strange = replace(a_command(), command_type="dance")
+    with Journal(tmp_path / "journal") as journal:
+        journal.claimed([strange])
+
+    with Journal(tmp_path / "journal") as journal:
+        assert [entry.command_type for entry in journal.entries()] == ["dance"]

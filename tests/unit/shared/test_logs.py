@@ -1,5 +1,6 @@
 """Logs are for a person where a person looks, for machines elsewhere, and never show a secret or drive a terminal."""
 
+import errno
 import io
 import json
 import re
@@ -82,3 +83,13 @@ def test_what_is_below_the_level_is_not_told():
     configure(stream, level=30)
     structlog.get_logger().info("chatter")
     assert stream.getvalue() == ""
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_ends_nothing() -> None:
+    configure(FullDisk())
+    structlog.get_logger().error("the disk is full")

@@ -1,0 +1,88 @@
+"""HTTP connections that are left as soon as one of them gives no answer: where one is dead, so are those made before.
+
+Otherwise they would be met one after the other, each at the price of a time limit, in a network that is back.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+_LIMITS = httpx.Limits(max_connections=8, max_keepalive_connections=8, keepalive_expiry=60)
+
+
+class _Road:
+    """One pool of connections. It is closed when it is left and the last request on it is over."""
+
+    def __init__(self) -> None:
+        # Half the time of httpx's own transport for each call.
+        self.transport = AiohttpTransport(limits=_LIMITS)
+        self.requests = 0
+        self._is_left = False
+
+    async def leave(self) -> None:
+        self._is_left = True
+        await self._close_when_unused()
+
+    async def one_is_over(self) -> None:
+        self.requests -= 1
+        await self._close_when_unused()
+
+    async def _close_when_unused(self) -> None:
+        if self._is_left and self.requests == 0:
+            await self.transport.aclose()
+
+
+class Roads(httpx.AsyncBaseTransport):
+    """The transport of one client."""
+
+    def __init__(self) -> None:
+        self._road = _Road()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        road = self._road
+        road.requests += 1
+        try:
+            response = await road.transport.handle_async_request(request)
+        except BaseException:
+            # No answer, or whoever asked would not wait for it any longer.
+            await self._leave(road)
+            await road.one_is_over()
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101  it is asynchronous
+        response.stream = _Answer(response.stream, lambda: self._leave(road), road.one_is_over)
+        return response
+
+    async def _leave(self, road: _Road) -> None:
+        if road is self._road:
+            self._road = _Road()
+            await road.leave()
+
+    async def aclose(self) -> None:
+        await self._road.transport.aclose()
+
+
+class _Answer(httpx.AsyncByteStream):
+    def __init__(
+        self,
+        stream: httpx.AsyncByteStream,
+        on_silence: Callable[[], Awaitable[None]],
+        on_end: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._stream = stream
+        self._on_silence = on_silence
+        self._on_end = on_end
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        try:
+            async for part in self._stream:
+                yield part
+        except (httpx.HTTPError, OSError):
+            await self._on_silence()
+            raise
+
+    async def aclose(self) -> None:
+        try:
+            await self._stream.aclose()
+        finally:
+            await self._on_end()
