@@ -14,6 +14,10 @@ class SessionChunk(OutputChunk):
     session_id: SessionId
 
 
+class TimedChunk(OutputChunk):
+    at: datetime
+
+
 class SessionEvent(Row):
     id: int
     kind: str
@@ -38,6 +42,17 @@ class Pages:
         places = {str(session): offset for session, offset in after.items()}
         found = await self._connection.call("output_after", p_office=str(office), p_after=places)
         return [SessionChunk.model_validate(row) for row in found]
+
+    async def whole_output(self, session: SessionId, page: int = 500) -> list[TimedChunk]:
+        """All that is kept of what a session put out, in order, with the times at which it came."""
+        found: list[TimedChunk] = []
+        while True:
+            query = self._connection.table("session_output").select(TimedChunk.columns())
+            query = query.eq("session_id", str(session)).order("start_offset").range(len(found), len(found) + page - 1)
+            rows = await self._connection.read(query, TimedChunk)
+            found += rows
+            if len(rows) < page:
+                return found
 
     async def turns(self, session: SessionId, limit: int = 200) -> list[Turn]:
         """The latest first."""

@@ -6,17 +6,23 @@ from collections.abc import Callable
 from nicegui import ui
 
 from office_server.dashboard.bits import State, attributed, button, element, icon, text
+from office_server.dashboard.dialogs import sure
 from office_server.dashboard.feed import News
 from office_server.dashboard.tabs.base import Tab
+from office_server.dashboard.tabs.costs import Costs
 from office_server.dashboard.tabs.current import Current
 from office_server.dashboard.tabs.history import History
+from office_server.dashboard.tabs.logs import Logs
+from office_server.dashboard.tabs.quality import Quality
 from office_server.dashboard.visit import Visit
 from office_server.routes import commands, sessions
 from office_server.rows import SeenSession
 from shared.errors import OfficeError
 from shared.ids import SessionId
 
-_TABS: dict[str, type[Tab]] = {"current": Current, "history": History}
+_TABS: dict[str, type[Tab]] = {
+    "current": Current, "history": History, "logs": Logs, "quality": Quality, "costs": Costs,
+}  # fmt: skip
 
 
 class Detail:
@@ -170,16 +176,11 @@ class Detail:
             attributed(self._taking, aria_pressed=str(taken).lower())
 
     async def _terminate(self) -> None:
-        words = self._visit.words
-        with attributed(ui.dialog(), aria_label=words("session.end_sure")) as sure, element("div", "sheet panel"):
-            text("h2", words("session.end_sure"))
-            text("p", words("session.end_what"), "quiet")
-            with element("div", "does"):
-                button(words("frame.cancel"), lambda: sure.submit(False))
-                button(words("do.terminate"), lambda: sure.submit(True), "button danger")
-        if await sure and self._seen is not None:
-            await self._visit.attempt(sessions.terminate_session, "do.sent", session_id=self._seen.id, wait=0)
-        sure.delete()
+        words, seen = self._visit.words, self._seen
+        if seen is not None and await sure(
+            words, words("session.end_sure"), words("session.end_what"), words("do.terminate")
+        ):
+            await self._visit.attempt(sessions.terminate_session, "do.sent", session_id=seen.id, wait=0)
 
     def _all(self) -> list[SessionId]:
         picture = self._visit.feed.picture

@@ -20,7 +20,7 @@ _LOOK_BACK_BYTES = 262_144
 _GATHER_SECONDS = 0.02
 _SENT_AT_ONCE = 65_536
 _LEAST, _MOST = (20, 5), (500, 300)
-_COLOURS = {"background": "#10131a", "foreground": "#d6dae3", "cursor": "#a5a8ff", "selectionBackground": "#3b4070"}
+COLOURS = {"background": "#10131a", "foreground": "#d6dae3", "cursor": "#a5a8ff", "selectionBackground": "#3b4070"}
 
 
 class LiveTerminal:
@@ -40,7 +40,7 @@ class LiveTerminal:
             "fontSize": 13,
             "fontFamily": "ui-monospace, 'SF Mono', 'Cascadia Mono', 'Noto Sans Mono', monospace",
             "scrollback": 5000,
-            "theme": _COLOURS,
+            "theme": COLOURS,
             "disableStdin": True,
         }
         self.xterm = attributed(

@@ -20,6 +20,7 @@ from office_server.dashboard.words import Words
 from office_server.rows import Office, Token
 from shared.errors import OfficeError, Unauthenticated
 from shared.ids import SessionId
+from shared.states import MemberRole
 
 _STILL_IN_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
@@ -61,7 +62,8 @@ class Visit:
         taken = inspect.signature(route).parameters
         given = {people.access_argument(route): access} | ({"services": self.services} if "services" in taken else {})
         answer = await route(**given, **arguments)
-        self.feed.poke()
+        if people.needed_for(route) is not MemberRole.VIEWER:
+            self.feed.poke()
         return answer
 
     async def attempt(self, route: Route, done: str | None = None, **arguments: Any) -> Any:

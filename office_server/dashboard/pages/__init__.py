@@ -1,9 +1,12 @@
-"""The pages, in the order in which they stand in the navigation. A new one is imported here."""
+"""The pages, in the order in which they stand in the navigation. A new one is imported and named here."""
 
-from office_server.dashboard.pages import attention, sessions
+from office_server.dashboard.frame import PAGES
+from office_server.dashboard.pages import attention, commands, machines, pool, sessions, settings
 
-_IN_ORDER = (attention, sessions)
+_IN_ORDER = (attention, sessions, machines, pool, commands, settings)
 
 
 def register() -> None:
-    """Nothing is left to do: importing a page registers it."""
+    """Importing a page registers it; this puts them in order."""
+    order = [module.__name__.rsplit(".", 1)[-1] for module in _IN_ORDER]
+    PAGES.sort(key=lambda page: order.index(page.name))

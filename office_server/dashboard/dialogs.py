@@ -1,0 +1,46 @@
+"""Small dialogs: asking whether somebody is sure, and for one line of text."""
+
+from nicegui import ui
+
+from office_server.dashboard.bits import attributed, button, element, text
+from office_server.dashboard.words import Words
+
+
+async def sure(words: Words, title: str, what: str, does: str) -> bool:
+    """Whether the person is sure of something that cannot be undone."""
+    with attributed(ui.dialog(), aria_label=title) as dialog, element("div", "sheet panel"):
+        text("h2", title)
+        text("p", what, "quiet")
+        with element("div", "does"):
+            button(words("frame.cancel"), lambda: dialog.submit(False))
+            button(does, lambda: dialog.submit(True), "button danger")
+    answer = await dialog
+    dialog.delete()
+    return bool(answer)
+
+
+async def one_line(words: Words, title: str, label: str, value: str = "") -> str | None:
+    """What the person wrote; None when they left it."""
+    with attributed(ui.dialog(), aria_label=title) as dialog, element("div", "sheet panel"):
+        text("h2", title)
+        field = attributed(ui.input(label, value=value).props("outlined autofocus"), aria_label=label)
+        field.on("keydown.enter", lambda: dialog.submit(field.value), args=[])
+        with element("div", "does"):
+            button(words("frame.cancel"), lambda: dialog.submit(None))
+            button(words("do.save"), lambda: dialog.submit(field.value), "button first")
+    answer = await dialog
+    dialog.delete()
+    return str(answer).strip() or None if answer is not None else None
+
+
+async def show_once(words: Words, title: str, hint: str, secret: str) -> None:
+    """Shows a secret that is not to be had again."""
+    with attributed(ui.dialog().props("persistent"), aria_label=title) as dialog, element("div", "sheet panel"):
+        text("h2", title)
+        text("p", hint, "quiet")
+        text("code", secret, "command", tabindex="0")
+        with element("div", "does"):
+            button(words("frame.copy"), lambda: ui.clipboard.write(secret))
+            button(words("frame.close"), lambda: dialog.submit(None), "button first")
+    await dialog
+    dialog.delete()

@@ -1,0 +1,203 @@
+"""The rows of agent_commands, newest first, filtered; one opened shows its receipts, its result, and why it waits."""
+
+import json
+from functools import partial
+from typing import Any
+
+from nicegui import ui
+
+from office_server.dashboard.bits import Ago, State, attributed, button, element, empty, icon, seconds_in_words, text
+from office_server.dashboard.feed import News
+from office_server.dashboard.frame import page
+from office_server.dashboard.supabase_links import address_of_row
+from office_server.dashboard.visit import Visit
+from office_server.routes import commands as routes
+from office_server.rows import Command
+from shared.errors import OfficeError
+from shared.ids import CommandId
+from shared.states import CommandStatus, CommandType
+
+_PAGE = 50
+_STEPS = ("created_at", "claimed_at", "typed_at", "confirmed_at", "finished_at")
+
+
+@page("commands", icon="list_alt", key="c")
+async def commands(visit: Visit) -> None:
+    list_ = _Commands(visit)
+    await list_.refresh()
+    visit.on_news(list_.look)
+    asked = visit.asked_for("command")
+    if asked is not None:
+        await list_.open(CommandId(asked))
+
+
+class _Commands:
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._status = ""
+        self._type = ""
+        self._shown: list[Command] = []
+        self._many = _PAGE
+        words = visit.words
+        with element("div", "tools", role="search"):
+            every = {"": words("commands.every_status")}
+            statuses = ui.select(
+                every | {str(one): words.of("command_status", one) for one in CommandStatus}, value="",
+                on_change=self._chose_status,
+            )  # fmt: skip
+            attributed(statuses.props("outlined dense options-dense"), aria_label=words("commands.status"))
+            every = {"": words("commands.every_type")}
+            types = ui.select(
+                every | {str(one): words.of("command_type", one) for one in CommandType}, value="",
+                on_change=self._chose_type,
+            )  # fmt: skip
+            attributed(types.props("outlined dense options-dense"), aria_label=words("commands.type"))
+        self._box = element("div")
+        self._dialog = ui.dialog()
+        self._dialog.on_value_change(self._moved)
+
+    def look(self, news: News) -> None:
+        if news.new_picture and not self._dialog.value:
+            ui.timer(0.01, self.refresh, once=True)
+
+    async def refresh(self) -> None:
+        try:
+            found: routes.CommandList = await self._visit.do(
+                routes.list_commands, status=[CommandStatus(self._status)] if self._status else None,
+                command_type=[CommandType(self._type)] if self._type else None, limit=self._many,
+            )  # fmt: skip
+        except OfficeError:
+            return  # the frame says that it is not answered; the next picture asks again
+        if found.commands == self._shown and self._shown:
+            return
+        self._shown = found.commands
+        self._box.clear()
+        with self._box:
+            self._build(more=found.next is not None)
+
+    def _build(self, *, more: bool) -> None:
+        words = self._visit.words
+        if not self._shown:
+            empty(words("commands.none"), words("commands.none_hint"))
+            return
+        with element("div", "sheet scroll", tabindex="0"), element("table", "table rows"):
+            with element("thead"), element("tr"):
+                for column in ("asked", "what", "type", "status", "author", "took"):
+                    text("th", words(f"commands.{column}"), scope="col")
+            with element("tbody"):
+                for command in self._shown:
+                    self._row(command)
+        if more:
+            with element("div", "does more"):
+                button(words("commands.more"), self._show_more)
+
+    def _row(self, command: Command) -> None:
+        words = self._visit.words
+        with element("tr"):
+            with element("td"):
+                Ago(command.created_at)
+            with element("td", "what"):
+                said = str(command.payload.get("text") or command.payload.get("role") or words("commands.no_text"))
+                made = text("a", said[:160], href=self._visit.address("commands", command=command.id))
+                made.on("click.prevent", partial(self.open, command.id), args=[])
+            text("td", words.of("command_type", command.command_type))
+            with element("td"):
+                State(command.status, words.of("command_status", command.status))
+            text("td", command.author or "–", "quiet")
+            text("td", _took(command), "quiet")
+
+    # One of them ------------------------------------------------------------------------------------------------------
+
+    async def open(self, command: CommandId) -> None:
+        found: routes.CommandDetail | None = await self._visit.attempt(routes.get_command, command_id=command)
+        if found is None:
+            return
+        words = self._visit.words
+        self._dialog.clear()
+        attributed(self._dialog, aria_label=words("commands.one"))
+        with self._dialog, element("div", "sheet opened command-detail"):
+            with element("header", "head"):
+                text("h2", words.of("command_type", found.command_type))
+                State(found.status, words.of("command_status", found.status))
+                text("span", str(found.id), "quiet mono")
+                element("span", "space")
+                with button("", self._dialog.close, "button bare", aria_label=words("frame.close")):
+                    icon("close")
+            with element("div", "tab", tabindex="0"):
+                if found.waiting is not None:
+                    text("p", words.of("waiting", found.waiting.reason), "waits")
+                self._steps(found)
+                self._json(words("commands.payload"), found.payload)
+                for result in found.results:
+                    said = result.result if result.success else {"error_code": result.error_code, "error": result.error}
+                    self._json(words("commands.result", attempt=result.attempt), said)
+                self._links(found)
+        self._dialog.open()
+        self._visit.note(command=found.id)
+
+    def _steps(self, found: routes.CommandDetail) -> None:
+        words = self._visit.words
+        with element("ol", "steps-of"):
+            for step in _STEPS:
+                when = getattr(found, step)
+                with element("li", "done" if when else ""):
+                    text("span", words(f"step.{step}"))
+                    if when:
+                        text("span", f"{when:%H:%M:%S}.{when.microsecond // 1000:03}", "mono quiet")
+        with element("dl", "facts"):
+            for name, value in (
+                ("author", found.author), ("attempt", f"{found.attempt} / {found.max_attempts}"),
+                ("priority", found.priority), ("deadline", found.deadline),
+            ):  # fmt: skip
+                text("dt", words(f"commands.{name}"))
+                text("dd", str(value) if value is not None else "–")
+
+    def _json(self, title: str, value: object) -> None:
+        text("h3", title)
+        text(
+            "pre", json.dumps(value, ensure_ascii=False, indent=2, default=str), "json", tabindex="0", aria_label=title
+        )
+
+    def _links(self, found: routes.CommandDetail) -> None:
+        visit, words = self._visit, self._visit.words
+        with element("div", "does"):
+            if found.session_id is not None:
+                text(
+                    "a",
+                    words("commands.to_session"),
+                    "button",
+                    href=visit.address("sessions", session=found.session_id),
+                )
+            row = address_of_row(str(visit.services.settings.supabase_url), "agent_commands", found.id)
+            if row is not None:
+                text("a", words("commands.to_supabase"), "button", href=row, target="_blank", rel="noreferrer")
+            if found.status is CommandStatus.PENDING and visit.may(routes.withdraw_command):
+                button(words("do.withdraw"), partial(self._withdraw, found.id), "button danger")
+
+    async def _withdraw(self, command: CommandId) -> None:
+        if await self._visit.attempt(routes.withdraw_command, "do.withdrawn", command_id=command):
+            self._dialog.close()
+
+    def _moved(self) -> None:
+        if not self._dialog.value:
+            self._visit.note(command=None)
+
+    # What is chosen ---------------------------------------------------------------------------------------------------
+
+    async def _chose_status(self, event: Any) -> None:
+        self._status, self._shown = event.value, []
+        await self.refresh()
+
+    async def _chose_type(self, event: Any) -> None:
+        self._type, self._shown = event.value, []
+        await self.refresh()
+
+    async def _show_more(self) -> None:
+        self._many = min(self._many + _PAGE, 200)
+        await self.refresh()
+
+
+def _took(command: Command) -> str:
+    if command.finished_at is None:
+        return "–"
+    return seconds_in_words((command.finished_at - command.created_at).total_seconds())

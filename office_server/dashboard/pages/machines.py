@@ -1,0 +1,111 @@
+"""The machines of the office: how each is truly connected, what it can do, what runs there; letting them in and out."""
+
+from pydantic import ValidationError
+
+from office_server.dashboard.bits import Ago, State, button, element, empty, text
+from office_server.dashboard.dialogs import one_line, sure
+from office_server.dashboard.enrolling import offer_code
+from office_server.dashboard.feed import News
+from office_server.dashboard.frame import page
+from office_server.dashboard.visit import Visit
+from office_server.routes import clients, enrollment
+from office_server.rows import Picture, SeenMachine, SeenSession
+from shared.errors import InvalidPayload
+
+
+@page("machines", icon="computer", key="m")
+async def machines(visit: Visit) -> None:
+    words = visit.words
+    if visit.may(enrollment.create_enrollment):
+        with element("div", "tools"):
+            button(words("machines.enrol"), lambda: offer_code(visit), "button first")
+    box = element("div", "cards")
+    nothing = empty(words("machines.none"), words("machines.none_hint"))
+    shown: list[object] = []
+
+    def look(news: News) -> None:
+        picture = news.picture
+        if picture is None or not news.new_picture:
+            return
+        what: list[object] = [_of_interest(machine, picture) for machine in picture.machines]
+        if what != shown:
+            shown[:] = what
+            box.clear()
+            with box:
+                for machine in picture.machines:
+                    _machine(visit, machine, _sessions_of(machine, picture))
+        nothing.set_visibility(not picture.machines)
+
+    visit.on_news(look)
+
+
+def _of_interest(machine: SeenMachine, picture: Picture) -> object:
+    """What a card shows; when it was seen last changes all the time and matters only once it is away."""
+    sessions = [(seen.id, seen.status) for seen in _sessions_of(machine, picture)]
+    return machine.model_dump(exclude={"last_seen_at"}), sessions
+
+
+def _sessions_of(machine: SeenMachine, picture: Picture) -> list[SeenSession]:
+    return [seen for seen in picture.sessions if seen.client_id == machine.id and seen.ended_at is None]
+
+
+def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession]) -> None:
+    words = visit.words
+    with element("article", "sheet card", aria_label=machine.name):
+        with element("div", "top"):
+            text("h2", machine.name, "role")
+            State(machine.connection, words.of("connection", machine.connection))
+        text("p", words.of("machines.why", _standing(machine)), "quiet")
+        with element("dl", "facts"):
+            text("dt", words("machines.since"))
+            with element("dd"):
+                Ago(machine.connection_since)
+            _fact(
+                words("machines.capacity"), words("machines.places", taken=machine.places_taken, all=machine.capacity)
+            )
+            agents = machine.capabilities.get("agents", {})
+            _fact(words("machines.agents"), ", ".join(f"{name} {version}" for name, version in agents.items()) or "–")
+            _fact(words("machines.tools"), ", ".join(machine.capabilities.get("mcp", [])) or "–")
+            _fact(words("machines.version"), machine.version or "–")
+            if machine.holding_back:
+                _fact(words("machines.memory"), words.of("holding_back", str(machine.holding_back.get("reason"))))
+        if sessions:
+            with element("ul", "chips"):
+                for seen in sessions:
+                    with element("li"), element("a", "chip", href=visit.address("sessions", session=seen.id)):
+                        text("span", seen.role)
+                        State(seen.status, words.of("status", seen.status))
+        if visit.may(clients.rename_client):
+            with element("div", "does"):
+                button(words("do.rename"), lambda: _rename(visit, machine))
+                button(words("do.revoke"), lambda: _revoke(visit, machine), "button danger")
+
+
+def _standing(machine: SeenMachine) -> str:
+    if machine.online:
+        return str(machine.connection)
+    return "signed_off" if machine.signed_off else "vanished"
+
+
+def _fact(name: str, value: str) -> None:
+    text("dt", name)
+    text("dd", value)
+
+
+async def _rename(visit: Visit, machine: SeenMachine) -> None:
+    name = await one_line(visit.words, visit.words("machines.rename"), visit.words("machines.name"), machine.name)
+    if name is not None:
+        try:
+            body = clients.ClientChange(name=name)
+        except ValidationError as error:
+            visit.complain(InvalidPayload("; ".join(one["msg"] for one in error.errors())))
+            return
+        await visit.attempt(clients.rename_client, "do.saved", client_id=machine.id, body=body)
+
+
+async def _revoke(visit: Visit, machine: SeenMachine) -> None:
+    words = visit.words
+    if await sure(
+        words, words("machines.revoke_sure", name=machine.name), words("machines.revoke_what"), words("do.revoke")
+    ):
+        await visit.attempt(clients.revoke_client, "do.revoked", client_id=machine.id)
