@@ -1,5 +1,6 @@
 """Small pieces that pages are built of: plain elements, times that the browser keeps counting, states, empty places."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -86,6 +87,11 @@ class State(Text):
             self.classes(remove=f"is-{self._state}", add=f"is-{state}")
             self._state = state
         self.show(content)
+
+
+def lead_to(address: str) -> None:
+    """Has the browser go to a page. NiceGUI's own way would put its folder before the address once more."""
+    ui.run_javascript(f"window.location.assign({json.dumps(address)})")
 
 
 def empty(title: str, hint: str = "") -> ui.element:

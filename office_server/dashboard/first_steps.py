@@ -2,7 +2,7 @@
 
 from nicegui import ui
 
-from office_server.dashboard.bits import Text, button, element, link, text
+from office_server.dashboard.bits import Text, button, element, lead_to, link, text
 from office_server.dashboard.enrolling import offer_code
 from office_server.dashboard.visit import Visit
 from office_server.routes import enrollment, prompts
@@ -48,7 +48,7 @@ class FirstSteps:
         role = next(iter(self._visit.office.warm_roles), "BE")
         body = prompts.RolePrompt(text="git log --oneline | head; echo '[SEMO:DONE]'", role=role)
         if await self._visit.attempt(prompts.prompt_role, "first.sent", body=body) is not None:
-            ui.navigate.to(self._visit.address("sessions"))
+            lead_to(self._visit.address("sessions"))
 
     def _step(self, number: int, title: str, *, done: bool) -> ui.element:
         with element("section", "sheet step done" if done else "sheet step", aria_label=title):

@@ -16,7 +16,7 @@ from nicegui import ui
 
 from office_server.access import InOffice
 from office_server.dashboard import people, sign_in, words
-from office_server.dashboard.bits import Text, attributed, element, icon, link, text
+from office_server.dashboard.bits import Text, attributed, element, icon, lead_to, link, text
 from office_server.dashboard.feed import News
 from office_server.dashboard.signing import COOKIE
 from office_server.dashboard.state import BASE, Shared, shared
@@ -163,7 +163,7 @@ def _bar(visit: Visit, made: Page, offices: list[Office], token: Token, here: st
         if len(offices) > 1:
             choice = ui.select(
                 {str(one.id): one.name for one in offices}, value=str(visit.office.id),
-                on_change=lambda event: ui.navigate.to(f"{BASE}/{event.value}/{made.name}"),
+                on_change=lambda event: lead_to(f"{BASE}/{event.value}/{made.name}"),
             )  # fmt: skip
             attributed(choice.props("dense outlined options-dense"), aria_label=words("frame.office")).classes("office")
         else:
@@ -177,7 +177,7 @@ def _bar(visit: Visit, made: Page, offices: list[Office], token: Token, here: st
             ui.separator()
             for code, name in LANGUAGES.items():
                 to = f"{BASE}/language/{code}?next={quote(here)}"
-                attributed(ui.menu_item(name, partial(ui.navigate.to, to)), lang=code)
+                attributed(ui.menu_item(name, partial(lead_to, to)), lang=code)
             ui.separator()
             ui.menu_item(words("frame.keys"), lambda: ui.run_javascript("window.semo.keys()"))
             ui.menu_item(words("frame.sign_out"), lambda: ui.run_javascript("window.semo.signOut()"))

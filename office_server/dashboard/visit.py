@@ -13,6 +13,7 @@ import structlog
 from nicegui import Client, ui
 
 from office_server.dashboard import people, sign_in
+from office_server.dashboard.bits import lead_to
 from office_server.dashboard.feed import News, OfficeFeed
 from office_server.dashboard.people import Route
 from office_server.dashboard.state import BASE, Shared
@@ -142,7 +143,7 @@ class Visit:
         """The person is not signed in any more: nothing more is shown here."""
         self.feed.leave(self)
         with self._client:
-            ui.navigate.to(sign_in.address(self.address(), "expired"))
+            lead_to(sign_in.address(self.address(), "expired"))
 
     # Addresses --------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,100 @@
+"""A headless Chromium that reaches nothing but this machine, and what a person does in it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from tests.support.running_office import RunningOffice, semo
+
+_ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]  # fmt: skip
+AXE = Path(".tools/agents/node_modules/axe-core/axe.min.js")
+_WAIT_MS = 30_000
+
+
+@asynccontextmanager
+async def chromium() -> AsyncGenerator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=_ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+class Tab:
+    """One tab in the pages of an office. Keeps what the browser complained of."""
+
+    def __init__(self, page: Page, office: RunningOffice) -> None:
+        self.page = page
+        self.office = office
+        self.complaints: list[str] = []
+        page.set_default_timeout(_WAIT_MS)
+        page.on("console", self._on_console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    @classmethod
+    async def open(cls, browser: Browser, office: RunningOffice, *, language: str = "en", width: int = 1280) -> "Tab":
+        context = await browser.new_context(
+            viewport={"width": width, "height": 900}, locale=language, reduced_motion="reduce"
+        )
+        return cls(await context.new_page(), office)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(message.text)
+
+    async def sign_in(self, secret: str | None = None) -> None:
+        await self.page.goto(f"{self.office.status['office_url']}/")
+        await self.page.fill("#secret", secret or self.office.status["api_token"])
+        await self.page.click("button[type=submit]")
+        await self.live()
+
+    async def live(self) -> None:
+        """Until the page says that it is."""
+        await self.page.wait_for_selector('#fresh[data-state="live"]')
+
+    async def go(self, name: str) -> None:
+        await self.page.goto(self.address(name))
+        await self.live()
+
+    def address(self, name: str) -> str:
+        return f"{self.office.status['office_url']}/dashboard/{self.office.status['office_id']}/{name}"
+
+    async def theme(self, theme: str) -> None:
+        await self.page.evaluate(f"window.semo.theme({theme!r})")
+
+    async def says(self, text: str) -> None:
+        """Until the text stands somewhere in sight."""
+        await self.page.get_by_text(text).first.wait_for(state="visible")
+
+    async def press(self, name: str, within: str = "body") -> None:
+        await self.page.locator(within).get_by_role("button", name=name).first.click()
+
+    async def violations(self) -> list[str]:
+        """What axe finds that is serious or worse."""
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(AXE.read_text())
+        found: dict[str, Any] = await self.page.evaluate(
+            "axe.run(document, {resultTypes: ['violations'], rules: {'color-contrast': {enabled: true}}})"
+        )
+        return [
+            f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:160]}"
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    async def overflow(self) -> int:
+        """By how many pixels the page is wider than its window."""
+        return int(await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+async def sign_in_code(office: RunningOffice) -> str:
+    """As `semo dashboard` shows it."""
+    said = await semo("dashboard", "--data", str(office.data), "--json")
+    return str(said.last_line["code"])
