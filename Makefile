@@ -1,5 +1,5 @@
 # Each target does all of its own set-up. `make demo` is the place to begin.
-.PHONY: demo up test check bench proof lock clean .venv
+.PHONY: demo up test check bench proof screenshots lock clean .venv
 
 demo: .venv
 	@.venv/bin/semo demo
@@ -27,6 +27,9 @@ bench: .venv
 
 .venv:
 	@scripts/venv
+
+screenshots: .venv
+	@.venv/bin/python -m tests.support.pictures
 
 lock: .venv
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --universal \

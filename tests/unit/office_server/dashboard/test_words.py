@@ -29,7 +29,7 @@ NAMED_BY_THE_OFFICE = (
     "machines.why.",
     "waiting.",
 )
-"""Groups whose keys are words of the office's own, shown by `words.of`."""  # fmt: skip
+"""Groups whose keys are words of the office's own, shown by `words.of`."""
 SHOWN_BY = {"text": 1, "button": 0, "link": 0, "empty": 0}
 """Our pieces, and which of their arguments is what people read."""
 

@@ -1,0 +1,97 @@
+"""What the office's pages are shown: one picture of an office, the output that follows, codes that sign in once."""
+
+import uuid
+
+from tests.integration.database.world import World, refused
+
+BAD_CODE = "SO006"
+
+
+def kinds(picture: dict[str, object]) -> list[str]:
+    attention = picture["attention"]
+    assert isinstance(attention, list)
+    return [one["kind"] for one in attention]
+
+
+async def test_a_sign_in_code_works_once_and_names_who_asked_for_it(world: World):
+    await world.service.insert("sign_in_codes", code_hash="a" * 64, person="token:1")
+    assert await world.service.call("redeem_sign_in_code", p_code_hash="a" * 64) == "token:1"
+    with refused(BAD_CODE):
+        await world.service.call("redeem_sign_in_code", p_code_hash="a" * 64)
+
+
+async def test_a_sign_in_code_is_good_for_a_minute(world: World):
+    await world.service.insert("sign_in_codes", code_hash="b" * 64, person="token:1")
+    await world.owner.ask("update sign_in_codes set expires_at = now() - interval '1 second'")
+    with refused(BAD_CODE):
+        await world.service.call("redeem_sign_in_code", p_code_hash="b" * 64)
+
+
+async def test_a_picture_shows_the_sessions_of_its_office_with_their_last_turn(world: World):
+    office, other = await world.office(), await world.office()
+    client = await world.client(office)
+    await world.prompt(office)
+    (command,) = await client.claim()
+    session, turn = await client.open_session(office, command), uuid.uuid4()
+    await client.typed(command, session, turn)
+    picture = await world.service.call("office_picture", p_office=office)
+    [seen] = picture["sessions"]
+    assert (seen["id"], seen["turn"]["id"], seen["turns"]) == (str(session), str(turn), 1)
+    assert seen["prompt"] == command["payload"]["text"]
+    assert picture["machines"][0]["online"]
+    assert (await world.service.call("office_picture", p_office=other))["sessions"] == []
+    assert await world.service.call("session_picture", p_office=other, p_session=session) is None
+
+
+async def test_what_failed_waits_for_a_person_until_it_is_put_away(world: World):
+    office = await world.office()
+    client = await world.client(office)
+    await world.prompt(office)
+    (command,) = await client.claim()
+    await client.fail(command)
+    picture = await world.service.call("office_picture", p_office=office)
+    assert kinds(picture) == ["failed"]
+    await world.service.insert(
+        "attention_dismissed", office_id=office, kind="failed", subject=command["id"], by="token:first"
+    )
+    assert kinds(await world.service.call("office_picture", p_office=office)) == []
+
+
+async def test_an_approval_comes_first_and_shows_exactly_what_would_be_done(world: World):
+    office = await world.office()
+    client = await world.client(office)
+    await world.prompt(office)
+    (command,) = await client.claim()
+    session, turn = await client.open_session(office, command), uuid.uuid4()
+    await client.typed(command, session, turn)
+    approval = await client.ask_approval(command, session, turn)
+    [first] = (await world.service.call("office_picture", p_office=office))["attention"]
+    row = await world.approval(approval)
+    assert (first["kind"], first["subject"], first["title"]) == ("approval", str(approval), row["tool"])
+    assert (first["action"]["input"], first["action"]["digest"]) == (row["input"], row["digest"])
+    await world.answer(approval, "denied")
+    assert "approval" not in kinds(await world.service.call("office_picture", p_office=office))
+
+
+async def test_a_machine_that_vanished_waits_for_a_person(world: World):
+    office = await world.office()
+    client = await world.client(office)
+    await world.goes_offline(client)
+    assert kinds(await world.service.call("office_picture", p_office=office)) == ["offline"]
+
+
+async def test_output_follows_for_many_sessions_of_one_office_at_once(world: World):
+    office, other = await world.office(), await world.office()
+    client, elsewhere = await world.client(office), await world.client(other)
+    one, two, foreign = (
+        await client.open_session(office), await client.open_session(office), await elsewhere.open_session(other),
+    )  # fmt: skip
+    chunks = [{"session_id": str(one), "start": 10 * n, "end": 10 * n + 10, "text": f"{n:010}"} for n in range(5)]
+    chunks += [{"session_id": str(two), "start": 0, "end": 3, "text": "two"}]
+    await client.call("append_output", p_chunks=chunks)
+    await elsewhere.call("append_output", p_chunks=[{"session_id": str(foreign), "start": 0, "end": 1, "text": "x"}])
+    places = {str(one): 25, str(two): -1, str(foreign): -1}
+    found = await world.service.call_rows("output_after", p_office=office, p_after=places)
+    assert {(row["session_id"], row["start_offset"]) for row in found} == {(one, 20), (one, 30), (one, 40), (two, 0)}
+    tail = await world.service.call_rows("output_after", p_office=office, p_after={str(one): -1}, p_tail=5)
+    assert [row["start_offset"] for row in tail] == [40]
