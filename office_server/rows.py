@@ -256,6 +256,7 @@ class SeenMachine(Row):
     connection: ConnectionState
     connection_since: datetime | None
     signed_off: bool
+    draining_since: datetime | None = Field(description="it takes no new work and finishes what it has")
     version: str | None
     capabilities: dict[str, Any]
     places_taken: int

@@ -21,8 +21,7 @@ async def offer_code(visit: Visit) -> None:
         text("h2", words("machines.enrol"))
         text("p", words("machines.code_hint"), "quiet")
         with element("div", "enrol"):
-            picture = f"data:image/svg+xml,{quote(code.qr_svg)}"
-            element("img", "qr", src=picture, alt=words("machines.code_picture"))
+            element("img", "qr", src=_as_address(code.qr_svg), alt=words("machines.code_picture"))
             with element("div", "body"):
                 text("p", code.code, "code")
                 with element("p", "quiet"):
@@ -33,3 +32,8 @@ async def offer_code(visit: Visit) -> None:
             button(words("frame.copy"), lambda: ui.clipboard.write(code.command))
             button(words("frame.close"), dialog.close, "button first")
     dialog.open()
+
+
+def _as_address(svg: str) -> str:
+    """A picture that an `img` can show."""
+    return f"data:image/svg+xml;charset=utf-8,{quote(svg)}"

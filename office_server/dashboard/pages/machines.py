@@ -56,6 +56,8 @@ def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession]) ->
             text("h2", machine.name, "role")
             State(machine.connection, words.of("connection", machine.connection))
         text("p", words.of("machines.why", _standing(machine)), "quiet")
+        if machine.draining_since is not None:
+            text("p", words("machines.drains"), "waits")
         with element("dl", "facts"):
             text("dt", words("machines.since"))
             with element("dd"):
@@ -75,9 +77,11 @@ def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession]) ->
                     with element("li"), element("a", "chip", href=visit.address("sessions", session=seen.id)):
                         text("span", seen.role)
                         State(seen.status, words.of("status", seen.status))
-        if visit.may(clients.rename_client):
+        if visit.may(clients.change_client):
             with element("div", "does"):
                 button(words("do.rename"), lambda: _rename(visit, machine))
+                drains = machine.draining_since is not None
+                button(words("do.drain_no_more" if drains else "do.drain"), lambda: _drain(visit, machine))
                 button(words("do.revoke"), lambda: _revoke(visit, machine), "button danger")
 
 
@@ -100,7 +104,12 @@ async def _rename(visit: Visit, machine: SeenMachine) -> None:
         except ValidationError as error:
             visit.complain(InvalidPayload("; ".join(one["msg"] for one in error.errors())))
             return
-        await visit.attempt(clients.rename_client, "do.saved", client_id=machine.id, body=body)
+        await visit.attempt(clients.change_client, "do.saved", client_id=machine.id, body=body)
+
+
+async def _drain(visit: Visit, machine: SeenMachine) -> None:
+    body = clients.ClientChange(draining=machine.draining_since is None)
+    await visit.attempt(clients.change_client, "do.saved", client_id=machine.id, body=body)
 
 
 async def _revoke(visit: Visit, machine: SeenMachine) -> None:
