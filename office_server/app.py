@@ -22,6 +22,7 @@ from office_server.maintenance import Maintenance
 from office_server.metrics import Metrics
 from office_server.middleware import BodyLimit, Observed
 from office_server.personas import PersonaKeeper
+from office_server.planning import Planner
 from office_server.results import Results
 from office_server.routes import (
     approvals,
@@ -30,21 +31,26 @@ from office_server.routes import (
     commands,
     costs,
     enrollment,
+    executions,
     health,
+    jobs,
     offices,
     personas,
+    plans,
     pool,
     prompts,
     sessions,
+    templates,
     tokens,
 )
+from office_server.scheduler import Scheduler
 from office_server.services import Services
 from office_server.settings import OfficeSettings
 from realtime_line.socket import Endpoint
 
 _ROUTERS = (
-    attention, offices, personas, clients, enrollment, sessions, prompts, commands, approvals, costs, pool, tokens,
-    health,
+    attention, offices, personas, clients, enrollment, sessions, prompts, commands, approvals, costs, pool, plans,
+    jobs, executions, templates, tokens, health,
 )  # fmt: skip
 
 
@@ -80,7 +86,10 @@ def _lifespan(settings: OfficeSettings, metrics: Metrics) -> Callable[[FastAPI],
             app.state.services = services
             maintenance = Maintenance(backend, services.personas, settings.maintenance_seconds, settings.prune_seconds)
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(maintenance.run(), name="maintenance")]
+                running = [
+                    tasks.create_task(maintenance.run(), name="maintenance"),
+                    tasks.create_task(services.scheduler.run(), name="scheduler"),
+                ]
                 if settings.realtime:
                     running.append(tasks.create_task(services.hints.run(), name="hints"))
                 yield
@@ -93,6 +102,7 @@ def _lifespan(settings: OfficeSettings, metrics: Metrics) -> Callable[[FastAPI],
 def make_services(settings: OfficeSettings, backend: Backend, metrics: Metrics) -> Services:
     realtime_url = f"{str(settings.supabase_url).rstrip('/')}/realtime/v1"
     hints = Hints(Endpoint(realtime_url, settings.service_role_key.get_secret_value()), backend.upkeep.echo_hint)
+    scheduler = Scheduler(backend, hints, metrics, settings.schedule_poll_seconds)
     return Services(
         settings=settings,
         backend=backend,
@@ -104,6 +114,8 @@ def make_services(settings: OfficeSettings, backend: Backend, metrics: Metrics) 
         enroll_tries=TriesPerMinute(settings.enroll_per_minute),
         sign_in_tries=TriesPerMinute(settings.enroll_per_minute),
         metrics=metrics,
+        scheduler=scheduler,
+        planner=Planner(backend, scheduler),
     )
 
 

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from realtime_line.line import Line, LineState, Pace
 from realtime_line.socket import Endpoint
-from shared.channels import COMMAND_EVENT, events_topic
+from shared.channels import COMMAND_EVENT, JOBS_EVENT, SESSION_EVENT, events_topic
 from shared.ids import CommandId, OfficeId
 
 _KEPT_SECONDS = 120.0
+_MOVES = (COMMAND_EVENT, SESSION_EVENT, JOBS_EVENT)
 _MOST_LINES = 50  # each is a connection, of which the smallest plan of Supabase has 200; other offices go by polling
 
 
@@ -25,6 +26,7 @@ class _Waiting:
     def __init__(self) -> None:
         self._events: dict[CommandId, set[asyncio.Event]] = {}
         self._of_anything: set[asyncio.Event] = set()
+        self._followers: list[Callable[[], None]] = []
         self.empty_since: float | None = None
 
     def add(self, command: CommandId, wake: asyncio.Event) -> None:
@@ -45,13 +47,24 @@ class _Waiting:
         self._of_anything.discard(wake)
         self._note_empty(now)
 
+    def follow(self, woken: Callable[[], None]) -> None:
+        self._followers.append(woken)
+        self.empty_since = None
+
+    def unfollow(self, woken: Callable[[], None], now: float) -> None:
+        self._followers.remove(woken)
+        self._note_empty(now)
+
     def _note_empty(self, now: float) -> None:
-        if not self._events and not self._of_anything:
+        if not self._events and not self._of_anything and not self._followers:
             self.empty_since = now
 
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
         for wake in self._of_anything:
             wake.set()
+        if event in _MOVES:
+            for woken in self._followers:
+                woken()
         if event != COMMAND_EVENT:
             return
         if "command_id" not in payload:
@@ -66,6 +79,8 @@ class _Waiting:
     def on_gap(self) -> None:
         for wake in self._of_anything:
             wake.set()
+        for woken in self._followers:
+            woken()
         for wakes in self._events.values():
             for wake in wakes:
                 wake.set()
@@ -115,6 +130,19 @@ class Hints:
             yield
         finally:
             waiting.remove_of_anything(wake, _now())
+
+    @contextmanager
+    def following(self, office: OfficeId, woken: Callable[[], None]) -> Generator[None]:
+        """Calls `woken` whenever a command, a session or what may run moved in the office, while the block lasts.
+
+        It is called inside the reader of a socket: it sets an event and nothing else.
+        """
+        waiting = self._waiting_in(office)
+        waiting.follow(woken)
+        try:
+            yield
+        finally:
+            waiting.unfollow(woken, _now())
 
     def _waiting_in(self, office: OfficeId) -> _Waiting:
         if office not in self._waiting:

@@ -33,6 +33,15 @@ class Metrics:
             "semo_office_waits", "Waits for a result, by how they ended", ["ended"], registry=self.registry
         )
         self.waiting = Gauge("semo_office_waiting", "Callers that wait for a result now", registry=self.registry)
+        self.jobs_started = Counter(
+            "semo_office_jobs_started", "Jobs of plans that this server started", registry=self.registry
+        )
+        self.schedule_seconds = Histogram(
+            "semo_office_schedule_seconds",
+            "How long a round of the scheduler took",
+            buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+            registry=self.registry,
+        )
         self.offices_live = Gauge(
             "semo_office_realtime_offices", "Offices listened to over Realtime now", registry=self.registry
         )

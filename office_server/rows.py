@@ -289,3 +289,15 @@ class Picture(Row):
     machines: list[SeenMachine]
     attention: list[Attention]
     pending: int
+
+
+class PromptTemplate(Row):
+    name: str
+    version: int
+    text: str = Field(examples=["review {{file}}"])
+    parameters: dict[str, str | int | float | bool | None] = Field(
+        description="what stands for each when a job says nothing; null: a job must say it"
+    )
+    defaults: dict[str, Any] = Field(description="of jobs made from it: role, agent, model, mcp, base, timeout_s, …")
+    author: str | None
+    created_at: datetime

@@ -12,7 +12,9 @@ from office_server.hints import Hints
 from office_server.limits import TriesPerMinute
 from office_server.metrics import Metrics
 from office_server.personas import PersonaKeeper
+from office_server.planning import Planner
 from office_server.results import Results
+from office_server.scheduler import Scheduler
 from office_server.settings import OfficeSettings
 
 
@@ -28,6 +30,8 @@ class Services:
     enroll_tries: TriesPerMinute
     sign_in_tries: TriesPerMinute
     metrics: Metrics
+    scheduler: Scheduler
+    planner: Planner
 
 
 def services_of(request: Request) -> Services:

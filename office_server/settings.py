@@ -31,6 +31,8 @@ class OfficeSettings(BaseSettings):
     """Off: results are found by polling alone."""
     poll_seconds: float = Field(default=1.0, gt=0)
     """How often a waited-for result is looked for when no hint comes."""
+    schedule_poll_seconds: float = Field(default=1.0, gt=0)
+    """How often jobs that may start are looked for when no hint comes."""
     output_poll_seconds: float = Field(default=0.2, gt=0)
     """How often new output is looked for while somebody waits for it."""
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from shared.errors import NotFound
-from shared.ids import ApprovalId, ClientId, CommandId, OfficeId, SessionId
+from shared.ids import ApprovalId, ClientId, CommandId, ExecutionId, JobId, OfficeId, PlanId, SessionId
 
 
 def office(office_id: OfficeId) -> NotFound:
@@ -43,6 +43,38 @@ def approval(office_id: OfficeId, approval_id: ApprovalId) -> NotFound:
         f"There is no approval {approval_id} in office {office_id}.",
         advice=f"GET /api/offices/{office_id}/approvals lists what waits for an answer",
         approval_id=str(approval_id),
+    )
+
+
+def plan(office_id: OfficeId, plan_id: PlanId) -> NotFound:
+    return NotFound(
+        f"There is no plan {plan_id} in office {office_id}.",
+        advice=f"GET /api/offices/{office_id}/plans lists its plans, newest first",
+        plan_id=str(plan_id),
+    )
+
+
+def job(office_id: OfficeId, job_id: JobId) -> NotFound:
+    return NotFound(
+        f"There is no job {job_id} in office {office_id}.",
+        advice=f"GET /api/offices/{office_id}/jobs lists its jobs, newest first",
+        job_id=str(job_id),
+    )
+
+
+def execution(office_id: OfficeId, execution_id: ExecutionId) -> NotFound:
+    return NotFound(
+        f"There is no execution {execution_id} in office {office_id}.",
+        advice=f"GET /api/offices/{office_id}/executions lists its executions, newest first",
+        execution_id=str(execution_id),
+    )
+
+
+def template(office_id: OfficeId, name: str) -> NotFound:
+    return NotFound(
+        f'There is no template "{name}" in office {office_id}.',
+        advice=f"GET /api/offices/{office_id}/templates lists its templates; PUT …/templates/{name} makes this one",
+        template=name,
     )
 
 

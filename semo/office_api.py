@@ -49,6 +49,11 @@ class OfficeApi:
     async def put(self, path: str, body: dict[str, Any]) -> Any:
         return await self._call("PUT", path, json=_given(body))
 
+    async def send(self, path: str, content: bytes, media_type: str, key: str | None = None) -> Any:
+        """Posts what was written elsewhere, as it is."""
+        headers = {"Content-Type": media_type} | ({"Idempotency-Key": key} if key is not None else {})
+        return await self._call("POST", path, content=content, headers=headers)
+
     async def delete(self, path: str, **params: Any) -> Any:
         return await self._call("DELETE", path, params=_given(params))
 

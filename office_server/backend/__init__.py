@@ -11,6 +11,7 @@ from office_server.backend.costs import Costs
 from office_server.backend.offices import Offices
 from office_server.backend.pages import Pages
 from office_server.backend.personas import Personas
+from office_server.backend.plans import Plans
 from office_server.backend.sessions import Sessions
 from office_server.backend.tokens import Tokens
 from office_server.backend.upkeep import Upkeep
@@ -26,6 +27,7 @@ class Backend:
         self.clients = Clients(connection)
         self.commands = Commands(connection)
         self.sessions = Sessions(connection)
+        self.plans = Plans(connection)
         self.approvals = Approvals(connection)
         self.pages = Pages(connection)
         self.costs = Costs(connection)

@@ -7,7 +7,7 @@ import contextlib
 
 import typer
 
-from semo.cli import budget, client, clients, command, costs, monitor, office, server, sessions, worktree
+from semo.cli import budget, client, clients, command, costs, monitor, office, plan, server, sessions, worktree
 
 OFFICE = "An office on this machine"
 WORK = "Work for agents"
@@ -30,6 +30,9 @@ app.command(rich_help_panel=OFFICE)(office.dashboard)
 app.command(rich_help_panel=OFFICE)(office.doctor)
 app.command(rich_help_panel=WORK)(sessions.run)
 app.command(rich_help_panel=WORK)(sessions.attach)
+app.command("exec", rich_help_panel=WORK)(plan.execute)
+app.add_typer(plan.group, rich_help_panel=WORK)
+app.command(rich_help_panel=WORK)(plan.stop)
 app.add_typer(command.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(costs.costs)
 app.add_typer(budget.group, rich_help_panel=WORK)

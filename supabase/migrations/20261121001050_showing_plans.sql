@@ -154,8 +154,56 @@ returns jsonb language sql stable security definer set search_path = public, pg_
     order by j.seq desc limit p_limit) j
 $$;
 
-revoke execute on function plan_state, plan_jobs, job_state, search_jobs from public, anon, authenticated;
-grant execute on function plan_state, plan_jobs, job_state, search_jobs to service_role;
+-- Plans of an office with their progress, newest first; p_before: a seq.
+create function list_plans(p_office uuid, p_statuses plan_status[] default null, p_before bigint default null, p_limit integer default 50)
+returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(to_jsonb(p) - 'digest' - 'idempotency_key' - 'options' || jsonb_build_object(
+           'progress', (select semo.progress(array_agg(status)) from jobs where plan_id = p.id)) order by p.seq desc), '[]') from (
+    select * from plans where office_id = p_office and (p_statuses is null or status = any (p_statuses)) and (p_before is null or seq < p_before)
+    order by seq desc limit p_limit) p
+$$;
+
+create function semo.execution_seen(p_execution executions)
+returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  select to_jsonb(p_execution) || (
+    select jsonb_build_object('name', j.name, 'role', j.role, 'job_status', j.status, 'priority', j.priority, 'waiting_reason',
+             case when j.execution_id = p_execution.id then semo.job_waiting_reason(j) end)
+    from jobs j where j.id = p_execution.job_id)
+$$;
+
+-- Executions of an office, newest first; p_before: a seq.
+create function list_executions(p_office uuid, p_statuses execution_status[] default null, p_plan uuid default null, p_job uuid default null,
+                                p_before bigint default null, p_limit integer default 50)
+returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(semo.execution_seen(e) order by e.seq desc), '[]') from (
+    select * from executions where office_id = p_office and (p_statuses is null or status = any (p_statuses))
+      and (p_plan is null or plan_id = p_plan) and (p_job is null or job_id = p_job) and (p_before is null or seq < p_before)
+    order by seq desc limit p_limit) e
+$$;
+
+create function execution_state(p_execution uuid)
+returns jsonb language plpgsql stable security definer set search_path = public, pg_temp as $$
+declare
+  v_execution executions;
+begin
+  select * into v_execution from executions where id = p_execution;
+  if v_execution.id is null then
+    perform semo.refuse('SO003', format('there is no execution %s', p_execution));
+  end if;
+  return semo.execution_seen(v_execution);
+end $$;
+
+-- What was told of one execution, in order, from behind p_after (the id of an event).
+create function execution_events(p_execution uuid, p_after bigint default 0)
+returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
+  select coalesce(jsonb_agg(jsonb_build_object('id', e.id, 'kind', e.kind, 'at', e.at, 'detail', e.detail) order by e.id), '[]')
+  from session_events e where e.detail ? 'execution_id' and e.detail ->> 'execution_id' = p_execution::text and e.id > p_after
+$$;
+
+revoke execute on function plan_state, plan_jobs, job_state, search_jobs, list_plans, list_executions, execution_state, execution_events
+  from public, anon, authenticated;
+grant execute on function plan_state, plan_jobs, job_state, search_jobs, list_plans, list_executions, execution_state, execution_events
+  to service_role;
 
 -- Helpers are ours alone.
 revoke execute on all functions in schema semo from public;

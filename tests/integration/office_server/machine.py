@@ -63,6 +63,15 @@ class Machine:
     async def claim_holding_back(self, reason: Row) -> None:
         await self._call("claim_commands", 10, 30, json.dumps(reason))
 
+    async def answer_at_last(self, command: str) -> None:
+        """A prompt that hangs ends as one that was interrupted."""
+        attempt = 1
+        while not await self._run("select 1 from agent_commands where id = %s and status = 'processing'", command):
+            if await self._run("select 1 from agent_commands where id = %s and status = 'cancelled'", command):
+                return
+            await asyncio.sleep(0.02)
+        await self._complete({"id": command, "attempt": attempt}, error=("turn_interrupted", "it was interrupted"))
+
     async def _join(self) -> None:
         await self._run("insert into remote_clients (id, name) values (%s, 'machine')", self.client)
         await self._run("insert into client_offices (client_id, office_id) values (%s, %s)", self.client, self._office)
