@@ -12,9 +12,11 @@ from benchmarks.monitor import monitor
 from benchmarks.outages import outages
 from benchmarks.pools import pools
 from benchmarks.reader import reader
+from benchmarks.scheduling import scheduling
 from benchmarks.terminals import terminals
 
-BENCHMARKS = {one.__name__: one for one in (reader, monitor, terminals, pools, claude, dispatch, delivery, outages)}
+_ALL = (reader, monitor, terminals, pools, claude, dispatch, delivery, outages, scheduling)
+BENCHMARKS = {one.__name__: one for one in _ALL}
 
 
 async def main(names: list[str]) -> None:

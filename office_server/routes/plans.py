@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from office_server import unknown
 from office_server.access import Access, Operator, Viewer
-from office_server.plan_document import PlanDocument
 from office_server.plan_text import PlanText, read_plan
 from office_server.routes.answers import IdempotencyKey
 from office_server.routes.plan_answers import JobSeen, PlanRow, PlanSeen
@@ -16,11 +15,24 @@ from shared.ids import JobId, PlanId
 from shared.states import JobStatus, PlanStatus
 
 router = APIRouter(prefix="/api/offices/{office_id}/plans", tags=["plans"])
+_EXAMPLE: dict[str, Any] = {
+    "name": "checkout",
+    "defaults": {"role": "BE"},
+    "waves": [[{"name": "schema", "prompt": "add the table"}], [{"name": "api", "prompt": "serve it"}]],
+}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
+        "description": "A plan as docs/plans.md describes it; whatever is wrong is answered with its path and line",
         "content": {
-            "application/json": {"schema": PlanDocument.model_json_schema(ref_template="#/components/schemas/{model}")},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"name": {"type": "string", "minLength": 1, "maxLength": 100}},
+                    "required": ["name"],
+                    "example": _EXAMPLE,
+                }
+            },
             "application/yaml": {"schema": {"type": "string"}},
         },
     }

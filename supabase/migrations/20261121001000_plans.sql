@@ -169,7 +169,7 @@ create table executions (
   result             jsonb,                          -- of its latest prompt, as the machine gave it
   kill_wanted_at     timestamptz,
   stopped_at         timestamptz,                    -- when its session was told to interrupt it: somebody's wish, or its time is long over
-  created_at         timestamptz not null default now(),
+  created_at         timestamptz not null default clock_timestamp(),
   running_at         timestamptz,
   finished_at        timestamptz,
   unique (job_id, number)

@@ -137,7 +137,7 @@ begin
       select o.id from plan_lanes l join jobs o on o.lane_id = l.id
       where l.id in (select j.lane_id from jobs j where j.id = any (v_frontier)) and l.on_failure = 'stop' and o.status in ('waiting', 'ready')),
     skipped as (
-      update jobs j set status = 'skipped', skipped_for = p_cause, finished_at = now(), not_before = null
+      update jobs j set status = 'skipped', skipped_for = p_cause, finished_at = clock_timestamp(), not_before = null
       from hit where j.id = hit.id and j.status in ('waiting', 'ready') returning j.id)
     select coalesce(array_agg(id), '{}') into v_frontier from skipped;
     exit when v_frontier = '{}';
@@ -220,7 +220,7 @@ begin
     order by status <> 'failed', seq limit 1;
     if v_failed is not null then
       with skipped as (
-        update jobs set status = 'skipped', skipped_for = v_failed, finished_at = now()
+        update jobs set status = 'skipped', skipped_for = v_failed, finished_at = clock_timestamp()
         where plan_id = p_plan and stage > v_plan.stage and status in ('waiting', 'ready') returning id)
       select coalesce(array_agg(id), '{}') into v_skipped from skipped;
       continue when v_skipped <> '{}';
@@ -248,7 +248,7 @@ begin
   v_status := case when p_plan.status = 'cancelled' then 'cancelled'
                    when exists (select 1 from jobs where plan_id = p_plan.id and status in ('failed', 'skipped')) then 'failed'
                    else 'done' end;
-  update plans set status = v_status, finished_at = now() where id = p_plan.id;
+  update plans set status = v_status, finished_at = clock_timestamp() where id = p_plan.id;
   perform semo.tell_of_plan(p_plan.office_id, 'plan.' || v_status, p_plan.id, jsonb_build_object('name', p_plan.name));
 end $$;
 
@@ -258,7 +258,7 @@ returns void language plpgsql security definer set search_path = public, pg_temp
 declare
   v_job jobs;
 begin
-  update jobs set status = p_status, failure_kind = p_failure_kind, error = p_error, finished_at = now(), not_before = null, answer = null
+  update jobs set status = p_status, failure_kind = p_failure_kind, error = p_error, finished_at = clock_timestamp(), not_before = null, answer = null
   where id = p_job and semo.is_open(status) returning * into v_job;
   if v_job.id is null then
     perform semo.refuse('SO002', format('job %s is over', p_job));

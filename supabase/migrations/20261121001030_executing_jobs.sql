@@ -61,7 +61,7 @@ begin
   insert into executions (office_id, plan_id, job_id, number, prompt)
   values (v_job.office_id, v_job.plan_id, v_job.id, 1 + (select count(*) from executions where job_id = v_job.id), coalesce(v_job.answer, v_job.prompt))
   returning * into v_execution;
-  update jobs set status = 'running', tries = tries + 1, rounds = 0, execution_id = v_execution.id, started_at = coalesce(started_at, now()),
+  update jobs set status = 'running', tries = tries + 1, rounds = 0, execution_id = v_execution.id, started_at = coalesce(started_at, clock_timestamp()),
                   failure_kind = null, error = null, answer = null
   where id = v_job.id;
   perform semo.tell_of_plan(v_job.office_id, 'execution.started', v_job.plan_id,
@@ -109,7 +109,7 @@ declare
   v_plan plans;
   v_pause interval;
 begin
-  update executions set status = p_status, failure_kind = p_failure_kind, error_code = p_error_code, error = p_error, finished_at = now()
+  update executions set status = p_status, failure_kind = p_failure_kind, error_code = p_error_code, error = p_error, finished_at = clock_timestamp()
   where id = p_execution and status in ('pending', 'running') returning * into v_execution;
   if v_execution.id is null then
     perform semo.refuse('SO002', format('execution %s is over', p_execution));

@@ -69,7 +69,7 @@ begin
   end if;
   update plans set status = 'cancelled' where id = p_plan;
   perform semo.tell_of_plan(v_plan.office_id, 'plan.cancelling', p_plan, jsonb_build_object('name', v_plan.name));
-  update jobs set status = 'cancelled', finished_at = now(), not_before = null, answer = null
+  update jobs set status = 'cancelled', finished_at = clock_timestamp(), not_before = null, answer = null
   where plan_id = p_plan and status in ('waiting', 'ready', 'blocked');
   for v_execution in select e.id from executions e where e.plan_id = p_plan and e.status in ('pending', 'running') order by e.seq loop
     perform semo.want_end(v_execution);
@@ -81,7 +81,7 @@ begin
 end $$;
 
 -- Draws, of jobs: waiting, ready, blocked → cancelled; what runs is interrupted first. p_go_on: what waits for it goes on without it, as
--- if it were done; otherwise as after a failure. A failed or skipped one may be waived the same way, so that the others go on.
+-- if it were done; otherwise as after a failure.
 create function drop_job(p_job uuid, p_go_on boolean default false)
 returns job_status language plpgsql security definer set search_path = public, pg_temp as $$
 declare
