@@ -128,6 +128,7 @@ def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
         if not app.openapi_schema:
             schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
             schema["components"]["schemas"]["Problem"] = problems.Problem.model_json_schema()
+            schema["components"]["schemas"]["PlanBody"] = plans.PlanBody.model_json_schema()
             app.openapi_schema = schema
         return app.openapi_schema
 

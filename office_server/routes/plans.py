@@ -15,24 +15,32 @@ from shared.ids import JobId, PlanId
 from shared.states import JobStatus, PlanStatus
 
 router = APIRouter(prefix="/api/offices/{office_id}/plans", tags=["plans"])
-_EXAMPLE: dict[str, Any] = {
-    "name": "checkout",
-    "defaults": {"role": "BE"},
-    "waves": [[{"name": "schema", "prompt": "add the table"}], [{"name": "api", "prompt": "serve it"}]],
-}
+
+
+class PlanBody(BaseModel):
+    """A plan, as docs/plans.md describes it; whatever is wrong is answered with its path and line."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "checkout",
+                    "defaults": {"role": "BE"},
+                    "waves": [[{"name": "schema", "prompt": "add it"}], [{"name": "api", "prompt": "serve it"}]],
+                }
+            ]
+        },
+    )
+
+    name: str = Field(min_length=1, max_length=100)
+
+
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "A plan as docs/plans.md describes it; whatever is wrong is answered with its path and line",
         "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"name": {"type": "string", "minLength": 1, "maxLength": 100}},
-                    "required": ["name"],
-                    "example": _EXAMPLE,
-                }
-            },
+            "application/json": {"schema": {"$ref": "#/components/schemas/PlanBody"}},
             "application/yaml": {"schema": {"type": "string"}},
         },
     }

@@ -6,6 +6,8 @@ create function semo.cycle_in(p_plan uuid)
 returns text[] language plpgsql stable security definer set search_path = public, pg_temp as $$
 declare
   v_names text[];
+  v_seqs bigint[];
+  v_ids uuid[];
   v_before integer[];   -- of each edge: who goes first
   v_after integer[];    -- and who waits; in the order of v_before
   v_first integer[];    -- of each job: where its edges begin in the two
@@ -19,18 +21,20 @@ declare
   v_cycle text[];
   i integer;
 begin
-  with numbered as (
-    select id, name, lane_id, priority, seq, row_number() over (order by seq)::integer as n from jobs
-    where plan_id = p_plan and status in ('waiting', 'ready', 'running', 'checking', 'blocked')),
-  edges as (
-    select b.n as before, a.n as after from job_dependencies d join numbered a on a.id = d.job_id join numbered b on b.id = d.depends_on_id
-    where not d.met
+  -- Jobs are numbered by their place among the seqs: found by halving, whatever the planner thinks of tables that are new.
+  select array_agg(name order by seq), array_agg(seq order by seq), array_agg(id) into v_names, v_seqs, v_ids from jobs
+  where plan_id = p_plan and status in ('waiting', 'ready', 'running', 'checking', 'blocked');
+  select count(*), array_agg(e.before order by e.before), array_agg(e.after order by e.before) into v_edges, v_before, v_after from (
+    select width_bucket(x.before, v_seqs) as before, width_bucket(x.after, v_seqs) as after
+    from (select (select b.seq from jobs b where b.id = d.depends_on_id and semo.is_open(b.status)) as before,
+                 (select a.seq from jobs a where a.id = d.job_id) as after
+          from job_dependencies d where d.job_id = any (v_ids) and not d.met) x
+    where x.before is not null
     union all
-    select lag(n) over lane, n from numbered where lane_id is not null window lane as (partition by lane_id order by priority desc, seq)),
-  real_edges as (select before, after from edges where before is not null)
-  select (select array_agg(name order by n) from numbered), count(*),
-         array_agg(before order by before), array_agg(after order by before)
-  into v_names, v_edges, v_before, v_after from real_edges;
+    select width_bucket(l.before, v_seqs), width_bucket(l.seq, v_seqs) from (
+      select seq, lag(seq) over (partition by lane_id order by priority desc, seq) as before from jobs
+      where plan_id = p_plan and lane_id is not null and status in ('waiting', 'ready', 'running', 'checking', 'blocked')) l
+    where l.before is not null) e;
   v_jobs := coalesce(cardinality(v_names), 0);
   if v_edges = 0 then
     return null;
@@ -89,6 +93,7 @@ returns uuid[] language plpgsql security definer set search_path = public, pg_te
 declare
   v_bad record;
   v_made uuid[];
+  v_known jsonb;  -- the names of its lanes, then of its jobs: looked up without asking a planner that knows nothing of new rows
   v_cycle text[];
 begin
   if jsonb_typeof(p_lanes) <> 'array' or jsonb_typeof(p_jobs) <> 'array' then
@@ -131,9 +136,10 @@ begin
   from jsonb_to_recordset(p_lanes) as l(name text, role text, task text, agent text, model text, mcp text, resume text, base text,
                                         sessions lane_sessions, on_failure failure_policy);
 
+  select jsonb_object_agg(name, true) into v_known from plan_lanes where plan_id = p_plan.id;
   select format('jobs[%s].lane: there is no lane "%s"', n - 1, e ->> 'lane') as words into v_bad
   from jsonb_array_elements(p_jobs) with ordinality as j(e, n)
-  where e ->> 'lane' is not null and not exists (select 1 from plan_lanes l where l.plan_id = p_plan.id and l.name = e ->> 'lane') limit 1;
+  where e ->> 'lane' is not null and not coalesce(v_known ? (e ->> 'lane'), false) limit 1;
   if v_bad.words is not null then perform semo.refuse('SO004', v_bad.words); end if;
 
   select format('jobs[%s].conditions: need a lane, since the session must still be there when they are checked', n - 1) as words into v_bad
@@ -155,9 +161,10 @@ begin
     order by j.n returning id, seq)
   select array_agg(id order by seq) into v_made from put;
 
+  select jsonb_object_agg(name, true) into v_known from jobs where plan_id = p_plan.id;
   select format('jobs[%s].depends_on: there is no job "%s"', n - 1, d) as words into v_bad
   from jsonb_array_elements(p_jobs) with ordinality as j(e, n), jsonb_array_elements_text(coalesce(j.e -> 'depends_on', '[]')) as d
-  where not exists (select 1 from jobs o where o.plan_id = p_plan.id and o.name = d) limit 1;
+  where not v_known ? d limit 1;
   if v_bad.words is not null then perform semo.refuse('SO004', v_bad.words); end if;
 
   -- What is done is met already; so is what ended otherwise, in a plan that goes on after failures.
@@ -169,12 +176,14 @@ begin
   from (select job_id, count(*)::integer as how_many from job_dependencies where job_id = any (v_made) and not met group by 1) c
   where j.id = c.job_id;
 
-  select format('job "%s" is in stage %s and depends on "%s" of the later stage %s', a.name, a.stage, b.name, b.stage) as words into v_bad
-  from job_dependencies d join jobs a on a.id = d.job_id join jobs b on b.id = d.depends_on_id
-  where d.job_id = any (v_made) and b.stage > a.stage limit 1;
+  select format('job "%s" is in stage %s and depends on "%s" of the later stage %s', (x.a).name, (x.a).stage, (x.b).name, (x.b).stage) as words into v_bad
+  from (select (select j from jobs j where j.id = d.job_id) as a, (select j from jobs j where j.id = d.depends_on_id) as b
+        from job_dependencies d where d.job_id = any (v_made)) x
+  where (x.b).stage > (x.a).stage limit 1;
   if v_bad.words is not null then perform semo.refuse('SO004', v_bad.words); end if;
-  select format('lane "%s" has jobs in several stages', l.name) as words into v_bad from plan_lanes l
-  where l.plan_id = p_plan.id and (select count(distinct j.stage) from jobs j where j.lane_id = l.id) > 1 limit 1;
+  select format('lane "%s" has jobs in several stages', l.name) as words into v_bad
+  from (select lane_id from jobs where plan_id = p_plan.id and lane_id is not null group by lane_id having min(stage) <> max(stage) limit 1) several
+  join plan_lanes l on l.id = several.lane_id;
   if v_bad.words is not null then perform semo.refuse('SO004', v_bad.words, 'give each stage lanes of its own'); end if;
   v_cycle := semo.cycle_in(p_plan.id);
   if v_cycle is not null then

@@ -12,9 +12,10 @@ returns text language sql immutable as $$
     when p_error_code in ('turn_waiting_input', 'turn_needs_permission') then 'asked'
     when exists (select 1 from evidence where e ->> 'kind' = 'timeout') then 'timeout'
     when p_error_code = 'turn_interrupted' then 'interrupted'
-    when exists (select 1 from evidence where
-           concat_ws(' ', e ->> 'error', e ->> 'name', e ->> 'text', e ->> 'message', e #>> '{detail,error}') ~* 'overloaded|at capacity|\m529\M')
-      then 'overload'
+    when p_error_code = 'turn_error' and exists (
+      select 1 from evidence where (e ->> 'kind' = 'transcript' and e ->> 'status' in ('503', '529'))
+        or concat_ws(' ', e ->> 'error', e ->> 'name') ~* 'overloaded'
+        or (e ->> 'says' = 'error' and concat_ws(' ', e ->> 'text', e ->> 'message') ~* '^.{0,60}(overloaded|is at capacity)')) then 'overload'
     when p_error_code = 'turn_error' and exists (select 1 from evidence where e ->> 'kind' = 'exit') then 'died'
     when p_error_code in ('session_failed', 'session_ended', 'not_found', 'attempts_exhausted', 'fenced', 'no_room') then 'died'
     when p_error_code = 'turn_error' then 'agent'
@@ -194,7 +195,9 @@ begin
   if p_execution.kill_wanted_at is not null then
     perform semo.end_execution(p_execution.id, 'killed', 'killed', null, 'it was ended by somebody''s wish');
   elsif not coalesce(v_result.success, false) then
-    perform semo.end_execution(p_execution.id, 'failed', semo.failure_kind(p_command.status, v_result.error_code, v_result.result),
+    -- A session that is not there is one that died; a repository or a base that is not there never will be.
+    perform semo.end_execution(p_execution.id, 'failed', case when v_result.error_code = 'not_found' then 'refused'
+      else semo.failure_kind(p_command.status, v_result.error_code, v_result.result) end,
       coalesce(v_result.error_code, p_command.status::text), coalesce(v_result.error, format('its command is %s', p_command.status)));
   else
     begin

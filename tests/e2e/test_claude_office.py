@@ -181,3 +181,28 @@ async def test_the_demo_works_with_claude_when_asked(tmp_path: Path):
     assert said.exit_code == 0, said.out + said.err
     assert (said.last_line["ok"], said.last_line["agent"]) == (True, "claude")
     assert said.last_line["commands"] == said.last_line["results"] >= 7
+
+
+async def test_a_plan_of_waves_and_an_epic_run_with_it(world: World):
+    """One of each kind: a wave after another, an epic in one conversation, and a prompt from the queue."""
+    for word in ("FIRST", "SECOND", "STEP", "QUEUED"):
+        world.api.script(word, say(f"Done with it. {DONE}"))
+    defaults = {"role": "BE", "agent": "claude"}
+    plans = [
+        {"waves": [[{"prompt": "FIRST of all"}], [{"prompt": "SECOND of all"}]]},
+        {"epics": [{"name": "epic", "tasks": [{"prompt": "STEP one"}, {"prompt": "STEP two"}]}]},
+        {"prompts": ["QUEUED prompt"]},
+    ]
+    async with world.office.api() as api:
+        made = [
+            (await api.post("plans", json={"name": "claude", "defaults": defaults, **plan})).raise_for_status().json()
+            for plan in plans
+        ]
+        async with asyncio.timeout(100):
+            for plan in made:
+                while (state := (await api.get(f"plans/{plan['id']}")).json())["finished_at"] is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
+                assert state["status"] == "done", (state, world.office.logs())
+        tasks = (await api.get(f"plans/{made[1]['id']}/jobs")).json()["jobs"]
+    assert len({task["execution"]["session_id"] for task in tasks}) == 1
+    assert all(task["execution"]["result"]["marker"] for task in tasks)
