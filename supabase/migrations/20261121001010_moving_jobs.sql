@@ -134,8 +134,9 @@ begin
     with hit as (
       select d.job_id as id from job_dependencies d where p_plan.on_failure = 'stop' and d.depends_on_id = any (v_frontier) and not d.met
       union
-      select o.id from plan_lanes l join jobs o on o.lane_id = l.id
-      where l.id in (select j.lane_id from jobs j where j.id = any (v_frontier)) and l.on_failure = 'stop' and o.status in ('waiting', 'ready')),
+      select o.id from jobs f join plan_lanes l on l.id = f.lane_id join jobs o on o.lane_id = l.id
+      where f.id = any (v_frontier) and l.on_failure = 'stop' and o.status in ('waiting', 'ready')
+        and (o.priority < f.priority or (o.priority = f.priority and o.seq > f.seq))),
     skipped as (
       update jobs j set status = 'skipped', skipped_for = p_cause, finished_at = clock_timestamp(), not_before = null
       from hit where j.id = hit.id and j.status in ('waiting', 'ready') returning j.id)

@@ -36,7 +36,7 @@ async def roomy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runni
     )
     office = await RunningOffice.open(place / "data", "--repo", str(repository))
     async with office.api() as api:
-        limits = {"session_limit": 20, "warm_roles": []}
+        limits: Row = {"session_limit": 20, "warm_roles": []}
         (await api.patch(str(api.base_url).rstrip("/"), json=limits)).raise_for_status()
         (await api.patch("job-limits", json={"running": 10})).raise_for_status()
     yield office

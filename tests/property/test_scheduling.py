@@ -48,7 +48,7 @@ def expected(case: Row) -> list[str]:
     """The model: a job has its own outcome unless something before it, that counts, was not done."""
     ends: list[str] = []
     for place, one in enumerate(case["jobs"]):
-        before = list(one["depends"]) if case["on_failure"] == "stop" else []
+        before: list[int] = list(one["depends"]) if case["on_failure"] == "stop" else []
         if one["lane"] and case["lanes"][one["lane"]] == "stop":
             before += [other for other in range(place) if case["jobs"][other]["lane"] == one["lane"]]
         if any(ends[other] != "done" for other in before):

@@ -18,7 +18,8 @@ def job(name: str, seq: int, **more: object) -> Row:
 
 def plan(kind: str, **more: object) -> Row:
     progress = COUNTS | {"total": 4, "over": 1, "percent": 25.0, "done": 1, "running": 3}
-    return {"name": "p", "kind": kind, "status": "running", "progress": progress, "stages": [], "lanes": []} | more
+    plain: Row = {"name": "p", "kind": kind, "status": "running", "progress": progress, "stages": [], "lanes": []}
+    return plain | more
 
 
 def test_a_graph_as_text_says_what_waits_for_what() -> None:
