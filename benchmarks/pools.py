@@ -104,7 +104,7 @@ async def _pool(folder: Path) -> AsyncGenerator[Pool]:
     link = OfficeLink(_ReadyOffice(), ClientId(uuid4()))
     uplink = Uplink(link, 0.15, 262_144, 8_388_608)
     with Journal(folder / "journal.sqlite") as journal:
-        recorder = Recorder(recordings_of(folder), policy.recordings, terminals)
+        recorder = Recorder(recordings_of(folder), policy, terminals)
         agents = available_adapters(policy)
         maker = SessionMaker(link, terminals, policy, folder / "agents", agents, uplink, journal, recorder, _died)
         opening = Opening(maker, policy, Circuits(link))

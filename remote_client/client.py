@@ -12,6 +12,7 @@ import structlog
 from realtime_line.line import Pace
 from realtime_line.socket import Endpoint
 from remote_client.adapters import available_adapters
+from remote_client.approvals import Approvals
 from remote_client.claimer import Claimer
 from remote_client.commands import lease_clock
 from remote_client.connection import Connection
@@ -22,9 +23,10 @@ from remote_client.handlers import Handlers
 from remote_client.heartbeat import beat
 from remote_client.journal import Journal
 from remote_client.leases import Leases
-from remote_client.office_link import OfficeLink, OfficeTerms, Registration
+from remote_client.office_link import Happening, OfficeLink, OfficeTerms, Registration
 from remote_client.outbox import Outbox
 from remote_client.policy import Policy, load_policy
+from remote_client.policy_watch import PolicyWatch
 from remote_client.pool import Pool
 from remote_client.pool_circuits import Circuits
 from remote_client.pool_keeper import PoolKeeper
@@ -35,6 +37,7 @@ from remote_client.pulse import keep_pulse
 from remote_client.recordings.recorder import Recorder
 from remote_client.recordings.shelf import recordings_of
 from remote_client.recovery import Recovery
+from remote_client.redaction import Redaction
 from remote_client.revoked import end_turns
 from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session
@@ -47,7 +50,7 @@ from remote_client.uplink import Uplink
 from remote_client.watched_calls import WatchedCalls
 from shared.errors import ClientRevoked, Fenced, Forbidden, OfficeError, Unauthenticated, Unavailable
 from shared.folders import private_folder
-from shared.ids import SessionId, StartId
+from shared.ids import OfficeId, SessionId, StartId
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +103,8 @@ class _Client:
         self._journal = journal
         self._connection = Connection()
         watched = WatchedCalls(calls, self._connection, settings.request_timeout_seconds)
-        self._link = OfficeLink(watched, credentials.client_id)
+        self._redaction = Redaction(policy.secrets())
+        self._link = OfficeLink(watched, credentials.client_id, self._redaction.told)
         self._terminals = HostTerminals(
             settings.state / "host",
             settings.terminal_keep_bytes,
@@ -108,11 +112,15 @@ class _Client:
             settings.host_alone_seconds,
         )
         self._uplink = Uplink(
-            self._link, settings.uplink_seconds, settings.uplink_batch_bytes, settings.uplink_memory_bytes
+            self._link,
+            settings.uplink_seconds,
+            settings.uplink_batch_bytes,
+            settings.uplink_memory_bytes,
+            self._redaction,
         )
         self._leases = Leases(self._link, settings.lease_seconds)
         self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._on_place_free)
-        self._recorder = Recorder(recordings_of(settings.state), policy.recordings, self._terminals)
+        self._recorder = Recorder(recordings_of(settings.state), policy, self._terminals)
         maker = SessionMaker(
             self._link, self._terminals, policy, settings.state / "agents", self._adapters, self._uplink, journal,
             self._recorder, self._on_death,
@@ -121,9 +129,12 @@ class _Client:
         opening = Opening(maker, policy, circuits)
         self._pool = Pool(maker, opening, Memory(policy), self._link, self._uplink, policy, self._on_place_free)
         self._keeper = PoolKeeper(self._pool, circuits, maker)
-        turns = Turns(journal, self._link, self._uplink)
-        specs, gitwork = SpecCommands(maker.worktrees_of), GitWork(maker, self._pool, policy)
-        handlers = Handlers(self._pool, self._terminals, turns, journal, policy, self._uplink, specs, gitwork)
+        approvals = Approvals(self._link, self._uplink, policy)
+        turns = Turns(journal, self._link, self._uplink, approvals)
+        specs, gitwork = SpecCommands(maker.worktrees_of), GitWork(maker, self._pool, policy, self._redaction.text)
+        handlers = Handlers(
+            self._pool, self._terminals, turns, journal, policy, self._uplink, specs, gitwork, self._redaction
+        )
         self._executor = Executor(
             self._link,
             handlers,
@@ -148,11 +159,13 @@ class _Client:
         journal.on_room(self._claimer.wake)
         self._connection.listen_to_turns(self._claimer.wake)
         self._connection.listen_to_turns(self._leases.renew_now)
+        self._policy_watch = PolicyWatch(settings.policy, policy, self._put_policy, self._tell_all, self._report)
+        self._office_ids: tuple[OfficeId, ...] = ()
         realtime = Endpoint(f"{credentials.supabase_url.rstrip('/')}/realtime/v1", credentials.publishable_key)
         pace = Pace(quiet=settings.quiet_seconds)
         self._tokens = calls.tokens
         self._subscriber = Subscriber(
-            realtime, calls.tokens, self._link.echo_hint, self._claimer, self._connection, pace
+            realtime, calls.tokens, self._link.echo_hint, self._claimer, self._connection, pace, approvals.wake
         )
 
     def _on_place_free(self) -> None:
@@ -161,7 +174,26 @@ class _Client:
     def _on_death(self, session: Session, reason: str) -> None:
         self._pool.bury(session, reason)
 
+    async def _put_policy(self, policy: Policy) -> None:
+        """
+        Raises:
+            InvalidPayload: it wants of an agent what its kind does not have. Nothing is changed.
+        """
+        adapters = await asyncio.to_thread(available_adapters, policy)
+        self._adapters.clear()
+        self._adapters.update(adapters)
+        self._redaction.rules = policy.secrets()
+
+    async def _report(self) -> None:
+        await self._link.report_capabilities(self._capabilities(), self._capacity())
+        self._claimer.wake()
+
+    def _tell_all(self, kind: str, detail: dict[str, Any]) -> None:
+        for office_id in self._office_ids:
+            self._uplink.event(Happening(office_id, kind, detail, datetime.now(UTC)))
+
     def _on_terms(self, terms: tuple[OfficeTerms, ...]) -> None:
+        self._office_ids = tuple(office.office_id for office in terms)
         self._subscriber.set_offices(office.office_id for office in terms)
         self._pool.set_terms(terms)
 
@@ -202,6 +234,7 @@ class _Client:
                         self._uplink.run(),
                         self._leases.run(),
                         self._recorder.run(),
+                        self._policy_watch.run(),
                         beat(self._link, self._settings.heartbeat_seconds, self._on_terms),
                         keep_pulse(self._connection, self._link.report_connection),
                         self._tokens.keep_fresh(),

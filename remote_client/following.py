@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from remote_client.redaction import LONGEST_BYTES
 from remote_client.sessions import Session
 from remote_client.terminals import TOUCHED, UNSEEN_EXIT, Chunk, HookEvent, Terminals
 from remote_client.touches import note_touch
@@ -74,7 +75,10 @@ class Following:
             for part in _split(found, again.turn.at) if again.turn is not None else [found]:
                 session.driver.feed(part)
                 for new in _split(part, again.told):
-                    if new.start >= again.told:
+                    if new.end <= again.told:
+                        if new.end > again.told - LONGEST_BYTES:
+                            self._uplink.output_before(session.office_id, session.session_id, new)
+                    elif new.start >= again.told:
                         self._uplink.output(session.office_id, session.session_id, new)
                 offset = part.end
                 await _pause(session, offset, again)

@@ -11,6 +11,7 @@ from remote_client.keys import key_bytes
 from remote_client.notes import TypingNote
 from remote_client.policy import Policy
 from remote_client.pool import Pool
+from remote_client.redaction import LONGEST_BYTES, Redaction
 from remote_client.sessions import Session, SessionRequest
 from remote_client.spec_commands import SpecCommands
 from remote_client.terminals import Terminals
@@ -18,7 +19,7 @@ from remote_client.touches import note_touch
 from remote_client.turns import Turns
 from remote_client.uplink import Uplink
 from remote_client.utf8 import complete_length
-from shared.errors import Conflict, InvalidPayload, NotFound, SessionFailed
+from shared.errors import Conflict, InvalidPayload, NotFound, PolicyForbids, SessionFailed
 from shared.ids import ByteOffset
 from shared.payloads import (
     PAYLOADS,
@@ -56,6 +57,7 @@ class Handlers:
         uplink: Uplink,
         specs: SpecCommands,
         gitwork: GitWork,
+        redaction: Redaction,
     ) -> None:
         self._pool = pool
         self._terminals = terminals
@@ -63,6 +65,7 @@ class Handlers:
         self._journal = journal
         self._policy = policy
         self._uplink = uplink
+        self._redaction = redaction
         self._gitwork = gitwork
         self._by_type: dict[CommandType, Handler] = {
             CommandType.CREATE_SESSION: self._create_session,
@@ -139,7 +142,9 @@ class Handlers:
         command = hold.command
         seconds = min(payload.timeout_s or self._policy.limits.run_time_s, self._policy.limits.run_time_s)
         if command.session_id is not None:
-            return await self._turns.run(self._pool.session(command.session_id), hold, payload.text, seconds)
+            session = self._pool.session(command.session_id)
+            self._policy.require_session(session.agent, session.worktree.path)
+            return await self._turns.run(session, hold, payload.text, seconds)
         request = SessionRequest(command.office_id, payload.role or "", payload.agent)
         for _ in range(UNTYPED_TRIES - 1):
             session = await self._pool.acquire(request, hold)
@@ -165,6 +170,10 @@ class Handlers:
 
     async def _type(self, hold: Hold, data: bytes) -> None:
         session = self._pool.session(hold.command.session_id)
+        self._policy.require_session(session.agent, session.worktree.path)
+        if session.kept_here:
+            why = next(iter(session.kept_here.values()))
+            raise PolicyForbids(f"the agent asks leave for something that only its terminal may answer: {why}")
         hold.check()
         self._journal.typing(hold.command, TypingNote(session.office_id, session.session_id))
         session.driver.touch(data)
@@ -176,11 +185,17 @@ class Handlers:
     async def _get_output(self, hold: Hold, payload: Payload) -> Completion:
         assert isinstance(payload, GetOutput)  # noqa: S101
         session = self._pool.session(hold.command.session_id)
-        after = ByteOffset(payload.after or 0)
-        chunk = await self._terminals.read_from(session.session_id, after, payload.limit or OUTPUT_LIMIT_BYTES)
-        length = complete_length(chunk.data) or len(chunk.data)
-        text = chunk.data[:length].decode(errors="replace").replace("\x00", "\ufffd")
-        output = Output(output=text, next=ByteOffset(chunk.start + length), status=session.status)
+        after, limit = ByteOffset(payload.after or 0), payload.limit or OUTPUT_LIMIT_BYTES
+        # Read from further ahead and on, so that a secret is whole that lies across an edge.
+        begin = ByteOffset(max(0, after - LONGEST_BYTES))
+        read = await self._terminals.read_from(session.session_id, begin, after - begin + limit + LONGEST_BYTES)
+        if read.end <= after:  # what is kept has a gap there
+            read = await self._terminals.read_from(session.session_id, after, limit + LONGEST_BYTES)
+        start = max(after, read.start)
+        data = self._redaction.rules.bytes(read.data)[start - read.start :][:limit]
+        length = complete_length(data) or len(data)
+        text = data[:length].decode(errors="replace").replace("\x00", "\ufffd")
+        output = Output(output=text, next=ByteOffset(start + length), status=session.status)
         return _done(output.model_dump(mode="json"))
 
     async def _resize(self, hold: Hold, payload: Payload) -> Completion:

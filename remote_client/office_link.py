@@ -12,8 +12,19 @@ from uuid import UUID
 import structlog
 
 from remote_client.commands import Command, Completion
-from shared.ids import Attempt, ByteOffset, ClientId, CommandId, Epoch, OfficeId, SessionId, StartId, TurnId
-from shared.states import ConnectionState, SessionPool, SessionStatus
+from shared.ids import (
+    ApprovalId,
+    Attempt,
+    ByteOffset,
+    ClientId,
+    CommandId,
+    Epoch,
+    OfficeId,
+    SessionId,
+    StartId,
+    TurnId,
+)  # fmt: skip
+from shared.states import ApprovalStatus, ConnectionState, SessionPool, SessionStatus
 
 log = structlog.get_logger(__name__)
 
@@ -160,6 +171,38 @@ class Happening:
     command_id: CommandId | None = None
 
 
+@dataclass(frozen=True)
+class Asking:
+    """An action that an agent asks leave for. `digest`: of all of it, to the byte; `input` is told redacted."""
+
+    approval_id: ApprovalId
+    session_id: SessionId
+    command_id: CommandId
+    attempt: Attempt
+    turn_id: TurnId
+    tool: str
+    input: Any
+    folder: str
+    digest: str
+    requested_at: datetime
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an approval is that waits no longer."""
+
+    approval_id: ApprovalId
+    digest: str
+    status: ApprovalStatus
+    answered_by: str | None
+    message: str | None
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        status = ApprovalStatus(row["status"])
+        return cls(ApprovalId(UUID(row["id"])), row["digest"], status, row["answered_by"], row["message"])
+
+
 def _plain(value: object) -> Any:
     if isinstance(value, UUID):
         return str(value)
@@ -172,11 +215,19 @@ def _record(item: Any) -> dict[str, Any]:
     return {name: _plain(value) for name, value in asdict(item).items()}
 
 
-class OfficeLink:
-    """The office as this client sees it. One per process; `register` comes first."""
+ALREADY_REDACTED = frozenset({"chunks", "output"})
+"""Terminal output: it was redacted as it came, whatever its pieces (`uplink`)."""
 
-    def __init__(self, calls: Calls, client_id: ClientId) -> None:
+
+class OfficeLink:
+    """The office as this client sees it. One per process; `register` comes first.
+
+    Whatever is told passes here, and `redact`, on its way out of the machine.
+    """
+
+    def __init__(self, calls: Calls, client_id: ClientId, redact: Callable[[Any], Any] = lambda told: told) -> None:
         self._calls = calls
+        self._redact = redact
         self.client_id = client_id
         self.epoch = Epoch(0)
         self._claims = 0
@@ -185,7 +236,11 @@ class OfficeLink:
 
     async def _own(self, function: str, **arguments: Any) -> Any:
         owner = {"p_client": str(self.client_id), "p_epoch": self.epoch}
-        return await self._calls(function, owner | {f"p_{name}": _plain(value) for name, value in arguments.items()})
+        told = {
+            f"p_{name}": value if name in ALREADY_REDACTED else self._redact(_plain(value))
+            for name, value in arguments.items()
+        }
+        return await self._calls(function, owner | told)
 
     async def register(
         self,
@@ -230,6 +285,10 @@ class OfficeLink:
     async def report_connection(self, state: ConnectionState) -> None:
         """Says that this client lives, and whether hints reach it."""
         await self._own("report_connection", state=state.value)
+
+    async def report_capabilities(self, capabilities: dict[str, Any], capacity: int) -> None:
+        """Says what this client can do by now."""
+        await self._own("report_capabilities", capabilities=capabilities, capacity=capacity)
 
     async def echo_hint(self, topic: str) -> None:
         """Has the database say something on a topic that this client listens to."""
@@ -329,6 +388,27 @@ class OfficeLink:
 
     async def record_events(self, events: Sequence[Happening]) -> None:
         await self._own("record_events", events=[_record(event) for event in events])
+
+    async def request_approval(self, asking: Asking) -> None:
+        """Asking for the same again changes nothing."""
+        shown = self._redact([asking.input, asking.folder])
+        await self._own(
+            "request_approval", approval=asking.approval_id, session=asking.session_id, command=asking.command_id,
+            attempt=asking.attempt, turn=asking.turn_id, tool=asking.tool, input=asking.input, cwd=asking.folder,
+            digest=asking.digest, redacted=shown != [asking.input, asking.folder], requested_at=asking.requested_at,
+        )  # fmt: skip
+
+    async def watch_approvals(self, approvals: Sequence[ApprovalId]) -> list[Answer]:
+        """Those that wait no longer."""
+        rows = await self._own("watch_approvals", approvals=[str(approval) for approval in approvals])
+        return [Answer.from_row(row) for row in rows]
+
+    async def withdraw_approval(self, approval: ApprovalId, reason: str) -> None:
+        """Nobody need answer it any more. What was answered stays so."""
+        await self._own("withdraw_approval", approval=approval, reason=reason)
+
+    async def approval_delivered(self, approval: ApprovalId) -> None:
+        await self._own("approval_delivered", approval=approval)
 
     async def get_persona(self, office_id: OfficeId, role: str) -> Persona | None:
         rows = await self._calls("get_persona", {"p_office": str(office_id), "p_role": role})

@@ -1,6 +1,7 @@
-"""What the owner of this machine allows: read from a TOML file at start, checked, and asked before anything runs.
+"""What the owner of this machine allows: read from a TOML file, checked, and asked before anything runs.
 
-The office can ask for names only; what a name stands for is said here. docs/policy.md describes the file.
+It may change while the client runs (`policy_watch`). The office can ask for names only; what a name stands for is said
+here. docs/policy.md describes the file.
 """
 
 import os
@@ -11,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from remote_client.redaction import DEFAULT_PATTERNS, Rules, SecretPattern, secret_values
+from remote_client.toml_lines import line_of
 from shared.errors import InvalidPayload, PolicyForbids
 from shared.ids import OfficeId
 from shared.payloads import PROMPT_MAX_BYTES
@@ -105,8 +108,42 @@ class PullRequestRules(_Section):
     """Variables of which `gh` and git alone have need, by name."""
 
 
+def _pattern(text: str) -> str:
+    SecretPattern.read(text)
+    return text
+
+
+class RedactionRules(_Section):
+    """What leaves this machine only as stars: whatever has the form of a secret, or is the value of a variable."""
+
+    defaults: bool = True
+    """Whether the forms of common keys are looked for."""
+    patterns: Annotated[list[Annotated[str, AfterValidator(_pattern)]], Field(max_length=100)] = Field(
+        default_factory=list[str]
+    )
+    environment: list[str] = Field(default_factory=list[str])
+    """Variables whose values are kept back, besides those that agents get and whose name says that they are secret."""
+
+
+class ApprovalRules(_Section):
+    """Which requests of agents people may answer from outside of this machine; the others wait for its terminal."""
+
+    remote: bool = True
+    tools: list[str] | None = None
+    """By their names, such as Bash; None: all."""
+
+    def forbids(self, tool: str) -> str | None:
+        """The rule by which a request of that tool is for the terminal alone; None when there is none."""
+        if not self.remote:
+            return "approvals.remote"
+        return "approvals.tools" if self.tools is not None and tool not in self.tools else None
+
+
 class Policy(_Section):
-    """The whole file. Every path in it is absolute and has its symbolic links followed."""
+    """The whole file. Every path in it is absolute and has its symbolic links followed.
+
+    Everybody holds the same one, and asks it each time: another version takes its place by `take_over`.
+    """
 
     allowed_roots: Annotated[list[Folder], Field(min_length=1)]
     repositories: list[Repository] = Field(default_factory=list[Repository])
@@ -119,6 +156,16 @@ class Policy(_Section):
     pull_requests: PullRequestRules = Field(default_factory=PullRequestRules)
     on_revoked: Literal["interrupt", "terminate", "finish"] = "interrupt"
     """What becomes of running turns when this machine is shut out of its office (`remote_client.revoked`)."""
+    approvals: ApprovalRules = Field(default_factory=ApprovalRules)
+    redaction: RedactionRules = Field(default_factory=RedactionRules)
+
+    def take_over(self, new: "Policy") -> None:
+        """Says from now on what `new` says."""
+        vars(self).update(vars(new))
+
+    def differs_in(self, other: "Policy") -> list[str]:
+        """The settings of the first level that are not the same."""
+        return [name for name in Policy.model_fields if getattr(self, name) != getattr(other, name)]
 
     def repository_for(self, office_id: OfficeId, office_name: str) -> Repository:
         """The repository of an office: the one that names it, else the one that names none.
@@ -133,7 +180,7 @@ class Policy(_Section):
             if repository.office is None:
                 return repository
         raise PolicyForbids(
-            f'the policy of this machine names no repository for the office "{office_name}"',
+            f'the policy of this machine names no repository for the office "{office_name}" (repositories)',
             advice=f'add [[repositories]] with office = "{office_name}" and a path',
         )
 
@@ -163,6 +210,16 @@ class Policy(_Section):
             raise PolicyForbids(f'the policy of this machine does not allow the agent "{wanted}" ([agents.{wanted}])')
         return wanted, rule
 
+    def require_session(self, agent: str, folder: Path) -> None:
+        """A session that was begun under another version of the policy may still be typed to.
+
+        Raises:
+            PolicyForbids: its agent is allowed no longer, or its folder lies outside of every allowed root by now.
+        """
+        self.agent_named(agent)
+        if not any(folder.is_relative_to(root) for root in self.allowed_roots):
+            raise PolicyForbids(f"{folder} lies outside allowed_roots of this machine's policy by now")
+
     def require_prompt(self, text: str) -> None:
         size = len(text.encode(errors="replace"))
         if size > self.limits.prompt_max_bytes:
@@ -176,6 +233,12 @@ class Policy(_Section):
         """The names of all variables that what runs here may get besides `ALWAYS_PASSED`."""
         agents = (name for rule in self.agents.values() for name in rule.environment)
         return {*self.environment, *self.pull_requests.environment, *agents}
+
+    def secrets(self, ambient: Mapping[str, str] = os.environ) -> Rules:
+        """What must not leave this machine."""
+        texts = [*(DEFAULT_PATTERNS if self.redaction.defaults else ()), *self.redaction.patterns]
+        values = secret_values(self.variables, self.redaction.environment, ambient)
+        return Rules([SecretPattern.read(text) for text in texts], values)
 
     def environment_for_agents(self, ambient: Mapping[str, str] = os.environ) -> dict[str, str]:
         """What agents get of this process's environment: by name, nothing else."""
@@ -203,11 +266,21 @@ def parse_policy(text: str, source: str) -> Policy:
     except tomllib.TOMLDecodeError as error:
         raise InvalidPayload(f"{source}: {error}") from error
     except ValidationError as error:
-        problems = "; ".join(f"{_place(problem['loc'])}: {problem['msg']}" for problem in error.errors())
+        problems = "; ".join(_complaint(text, problem["loc"], _words(problem)) for problem in error.errors())
         raise InvalidPayload(f"{source}: {problems}") from error
     if policy.default_agent is not None and policy.default_agent not in policy.agents:
-        raise InvalidPayload(f"{source}: default_agent: there is no [agents.{policy.default_agent}]")
+        words = f"there is no [agents.{policy.default_agent}]"
+        raise InvalidPayload(f"{source}: {_complaint(text, ('default_agent',), words)}")
     return policy
+
+
+def _complaint(text: str, location: tuple[int | str, ...], words: str) -> str:
+    line = line_of(text, location)
+    return f"line {line}: {_place(location)}: {words}" if line is not None else f"{_place(location)}: {words}"
+
+
+def _words(problem: Mapping[str, Any]) -> str:
+    return "there is no such setting" if problem["type"] == "extra_forbidden" else str(problem["msg"])
 
 
 def _place(location: tuple[int | str, ...]) -> str:

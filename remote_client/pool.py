@@ -159,7 +159,7 @@ class Pool:
         most = self._policy.limits.max_sessions
         offices = [one.office_id for one in (*self._sessions.values(), *self._opening.now)]
         if len(offices) >= most:
-            return Obstacle(f"all {most} places of this machine are taken")
+            return Obstacle(f"all {most} places of this machine are taken (limits.max_sessions)")
         terms = self.terms.get(request.office_id)
         if terms is not None and offices.count(request.office_id) >= terms.session_limit:
             words = f"all {terms.session_limit} sessions of the office {terms.name} are in use"

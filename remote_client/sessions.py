@@ -69,6 +69,8 @@ class Session:
     last_hook: int = 0
     """The number of the last hook event that its driver has heard."""
     touches: Touches = field(default_factory=Touches)
+    kept_here: dict[int, str] = field(default_factory=dict[int, str])
+    """What its agent asks leave for and only its terminal may answer, by the numbers of the requests, and why so."""
     settled: Event = field(default_factory=Event)
     """Set while no turn runs, and `status` is true."""
 

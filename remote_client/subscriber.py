@@ -1,4 +1,4 @@
-"""Listens for the hints of each office and wakes the claimer. A hint is never more than that: the table decides.
+"""Listens for the hints of each office and wakes who they are for. A hint is never more than that: the table decides.
 
 One line for each office, so that one that is refused holds up no other. How a line is kept alive is its own business.
 """
@@ -12,7 +12,7 @@ from uuid import UUID
 from realtime_line.line import Line, LineState, Pace
 from realtime_line.socket import Endpoint, Inserts
 from remote_client.connection import Connection
-from shared.channels import COMMAND_EVENT, commands_topic
+from shared.channels import APPROVAL_EVENT, COMMAND_EVENT, commands_topic
 from shared.ids import Attempt, ClientId, CommandId, OfficeId
 
 _FIRST = 1
@@ -38,12 +38,15 @@ class Claims(Protocol):
 
 
 class _Wake:
-    """Wakes the claimer for what is heard. Called inside the reader of a socket."""
+    """Wakes whoever what is heard is for. Called inside the reader of a socket."""
 
-    def __init__(self, claimer: Claims) -> None:
+    def __init__(self, claimer: Claims, on_answer: Callable[[], None]) -> None:
         self._claimer = claimer
+        self._on_answer = on_answer
 
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
+        if event == APPROVAL_EVENT and payload["client_id"] == str(self._claimer.client_id):
+            self._on_answer()
         if event != COMMAND_EVENT:
             return
         if "command_id" in payload:
@@ -66,7 +69,10 @@ class _Wake:
 
 
 class Subscriber:
-    """`set_offices` says whom to listen to; what is heard of them is told to `connection`."""
+    """`set_offices` says whom to listen to; what is heard of them is told to `connection`.
+
+    `on_answer` is called when somebody has answered what an agent of this client asked.
+    """
 
     def __init__(
         self,
@@ -76,11 +82,12 @@ class Subscriber:
         claimer: Claims,
         connection: Connection,
         pace: Pace | None = None,
+        on_answer: Callable[[], None] = lambda: None,
     ) -> None:
         self._endpoint = endpoint
         self._tokens = tokens
         self._ask_for_echo = ask_for_echo
-        self._wake = _Wake(claimer)
+        self._wake = _Wake(claimer, on_answer)
         self._connection = connection
         self._pace = pace
         self._offices: frozenset[OfficeId] = frozenset()

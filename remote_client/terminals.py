@@ -21,6 +21,9 @@ HOOK_TOKEN = "SEMO_HOOK_TOKEN"  # noqa: S105  the name of the variable
 TOUCHED = "semo.touched"
 """The name of the hook event by which a host tells that a person types: `{"by", "keys"}`, keys only to interrupt."""
 
+HOOK_OVER = "semo.hook_over"
+"""The name of the hook event by which a host tells that a hook waits no longer, whoever answered: `{"number"}`."""
+
 InputMode = Literal["line", "raw"]
 FIRST_BYTE = ByteOffset(0)
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from remote_client.agents.adapter import Evidence, TurnEnd, Typing
+from remote_client.approvals import Approvals
 from remote_client.commands import Completion, Hold, Retry, lease_clock
 from remote_client.journal import Journal
 from remote_client.notes import TurnNote, TypingNote
@@ -24,10 +25,11 @@ LEAST_SECONDS = 1.0
 
 
 class Turns:
-    def __init__(self, journal: Journal, link: OfficeLink, uplink: Uplink) -> None:
+    def __init__(self, journal: Journal, link: OfficeLink, uplink: Uplink, approvals: Approvals) -> None:
         self._journal = journal
         self._link = link
         self._uplink = uplink
+        self._approvals = approvals
 
     async def run(self, session: Session, hold: Hold, text: str, timeout_seconds: float) -> Completion:
         """
@@ -98,8 +100,12 @@ class Turns:
                 self._uplink.step(ConfirmedStep(command.command_id, command.attempt, confirmed_at))
 
         try:
-            async with TurnMoves.of(self._link, self._uplink, session, command) as moves:
-                ended = await drive(replace(typing, confirmed=confirmed, moved=moves.tell))
+            async with (
+                TurnMoves.of(self._link, self._uplink, session, command) as moves,
+                self._approvals.of(session, hold, turn.turn_id) as approvals,
+            ):
+                told = {"confirmed": confirmed, "moved": moves.tell, "asks": approvals.ask, "moot": approvals.moot}
+                ended = await drive(replace(typing, **told))
             duration = time.monotonic() - turn.began
             facts = await git_facts(session, turn.head_before)
             session.status = _status_after(ended)
@@ -110,7 +116,7 @@ class Turns:
             turn_id=turn.turn_id,
             outcome=ended.outcome,
             marker=ended.marker,
-            evidence=session.touches.evidence() + ended.evidence + facts.evidence,
+            evidence=session.touches.evidence() + approvals.evidence() + ended.evidence + facts.evidence,
             output_start=turn.start,
             output_end=ended.end,
             commits=facts.commits,

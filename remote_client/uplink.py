@@ -1,6 +1,7 @@
 """Sends what terminals put out, and how prompts get on, in batches: one in flight, bounded memory, nobody ever waits.
 
-A batch that was sent twice changes nothing. What had to be dropped while the office was away is told as an event.
+Output is redacted as it comes, so that no piece of it is ever kept or sent with a secret in it. A batch that was sent
+twice changes nothing. What had to be dropped while the office was away is told as an event.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from remote_client.office_link import Happening, OfficeLink, OutputChunk, Step
+from remote_client.redaction import RedactedStream, Redaction
 from remote_client.terminals import Chunk
 from remote_client.utf8 import complete_length
 from shared.errors import Fenced, Refused, Unauthenticated, Unavailable
@@ -35,15 +37,24 @@ class _Stream:
 
     office_id: OfficeId
     start: ByteOffset
+    redacted: RedactedStream
     data: bytearray = field(default_factory=bytearray)
     over: bool = False
     unsure: list[OutputChunk] = field(default_factory=list[OutputChunk])
     """The first of `data` as it went out with something that failed: the office may have it, in just these pieces."""
 
+    @property
+    def end(self) -> ByteOffset:
+        """Up to where the terminal's output came here; the last of it may be held until it is known what it is."""
+        return ByteOffset(self.start + len(self.data) + self.redacted.held_bytes)
+
 
 class Uplink:
-    def __init__(self, link: OfficeLink, seconds: float, batch_bytes: int, memory_bytes: int) -> None:
+    def __init__(
+        self, link: OfficeLink, seconds: float, batch_bytes: int, memory_bytes: int, redaction: Redaction | None = None
+    ) -> None:
         self._link = link
+        self._redaction = redaction or Redaction()
         self._seconds = seconds
         self._batch_bytes = batch_bytes
         self._memory_bytes = memory_bytes
@@ -59,24 +70,37 @@ class Uplink:
     # What the rest of the client tells; nothing here waits -----------------------------------------------------------
 
     def output(self, office_id: OfficeId, session_id: SessionId, chunk: Chunk) -> None:
-        stream = self._streams.get(session_id)
-        if stream is None:
-            stream = self._streams[session_id] = _Stream(office_id, chunk.start)
-        expected = ByteOffset(stream.start + len(stream.data))
-        if chunk.start != expected:
-            self._gap(session_id, stream, expected, chunk.start)
-        stream.data += chunk.data
-        self._waiting_bytes += len(chunk.data)
+        stream = self._stream(office_id, session_id, chunk.start)
+        if chunk.start != stream.end:
+            self._gap(session_id, stream, stream.end, chunk.start)
+        self._add(stream, stream.redacted.feed(chunk.data))
         if self._waiting_bytes > self._memory_bytes:
             self._drop_oldest()
         self._something.set()
         if self._waiting_bytes >= self._batch_bytes:
             self._now.set()
 
+    def output_before(self, office_id: OfficeId, session_id: SessionId, chunk: Chunk) -> None:
+        """What the office has from an earlier process of this client: what comes next may go on with a secret in it."""
+        stream = self._stream(office_id, session_id, chunk.start)
+        stream.redacted.pass_by(chunk.data)
+        stream.start = chunk.end
+
+    def _stream(self, office_id: OfficeId, session_id: SessionId, start: ByteOffset) -> _Stream:
+        if session_id not in self._streams:
+            self._streams[session_id] = _Stream(office_id, start, RedactedStream(self._redaction))
+        return self._streams[session_id]
+
+    def _add(self, stream: _Stream, data: bytes) -> None:
+        stream.data += data
+        self._waiting_bytes += len(data)
+
     def session_over(self, session_id: SessionId) -> None:
         """No more output will come: what is left of a cut character is sent too."""
         if session_id in self._streams:
-            self._streams[session_id].over = True
+            stream = self._streams[session_id]
+            self._add(stream, stream.redacted.flush())
+            stream.over = True
             self._something.set()
 
     def step(self, step: Step) -> None:
@@ -109,6 +133,7 @@ class Uplink:
         log.warning("output skipped", session_id=str(session_id), expected=begin, got=end)
         stream.data.clear()
         stream.unsure.clear()
+        stream.redacted = RedactedStream(self._redaction)
         stream.start = end
 
     def _tell_gap(self, session_id: SessionId, office_id: OfficeId, begin: ByteOffset, end: ByteOffset) -> None:
@@ -158,6 +183,8 @@ class Uplink:
     async def rest_of(self, session_id: SessionId) -> AsyncGenerator[list[OutputChunk]]:
         """What waits of one terminal, for the block to send with something else. It waits on if the block raises."""
         stream = self._streams.get(session_id)
+        if stream is not None:
+            self._add(stream, stream.redacted.flush())
         end = stream.start + len(stream.data) if stream is not None else 0
         while stream is not None and end - stream.start > self._batch_bytes:  # what does not fit goes ahead
             if not await self._send_output(lambda: self._chunks_of(session_id, self._batch_bytes)):
@@ -198,7 +225,6 @@ class Uplink:
         return chunks
 
     def _chunks_of(self, session_id: SessionId, room: int) -> list[OutputChunk]:
-        # Here is the one place that all output passes on its way out of the machine: redaction belongs here.
         stream = self._streams.get(session_id)
         if stream is None or room <= 0:
             return []

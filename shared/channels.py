@@ -11,6 +11,7 @@ NEWS_EVENT = "news"
 """Something was told of the office (semo.tell)."""
 JOBS_EVENT = "jobs"
 """Somebody has changed which jobs may run: a plan came, was paused, tried again."""
+APPROVAL_EVENT = "approval"
 ECHO_EVENT = "echo"
 """Carries nothing. Sent by the database when somebody who listens has heard nothing for a while."""
 
@@ -18,6 +19,10 @@ ECHO_EVENT = "echo"
 def commands_topic(office: OfficeId) -> str:
     """Wakes clients: {"command_id", "attempt", "session_id"?, "client_id"?} of one command, {"command_ids"} of some
     that came together, {} of many. Sent by the database on insert and when a command is offered again."""
+    """Wakes clients: {"command_id", "session_id"?, "client_id"?}. Sent by the database on insert and on rescue.
+
+    Likewise {"approval_id", "client_id", …} when somebody answered what an agent asked.
+    """
     return f"office:{office}:commands"
 
 

@@ -60,6 +60,20 @@ class TurnEnd:
     cost_usd: float | None = None
 
 
+@dataclass(frozen=True)
+class Request:
+    """One exact action that an agent asks leave for, standing still until it is answered.
+
+    `number`: of the hook that waits. `whole`: what it would do is all there; nothing was cut.
+    """
+
+    number: int
+    tool: str
+    input: Any
+    folder: str
+    whole: bool
+
+
 def _ignore(*_: object) -> None:
     pass
 
@@ -77,6 +91,10 @@ class Typing:
     after: Callable[[ByteOffset], None]
     confirmed: Callable[[], None] = _ignore
     moved: Callable[[SessionStatus, Evidence], None] = _ignore
+    asks: Callable[[Request], None] = _ignore
+    """The agent asks leave for something, and `AgentDriver.answer` can answer it."""
+    moot: Callable[[int], None] = _ignore
+    """The request of that number waits no longer, whoever answered it."""
     key: str | None = None
     """Goes with what the driver writes for this turn, so that no restart of the client ever types it again."""
 
@@ -122,6 +140,14 @@ class AgentDriver(Protocol):
 
     async def interrupt(self, reason: str) -> None:
         """Asks the running turn to stop and returns when it has ended. Without a turn, does nothing."""
+        ...
+
+    async def answer(self, number: int, allow: bool, message: str = "") -> None:
+        """Allows or forbids the one action that permission request `number` asked for.
+
+        Raises:
+            Conflict: it waits no longer.
+        """
         ...
 
 

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 from typing import Any, cast
 
-from remote_client.agents.adapter import Evidence, Typing
+from remote_client.agents.adapter import Evidence, Request, Typing
 from remote_client.monitor.findings import Finding, FindingKind
+from remote_client.monitor.hooks import is_question
+from remote_client.terminals import HOOK_OVER, HookEvent
 from shared.ids import ByteOffset
 from shared.states import SessionStatus, TurnOutcome
 
@@ -45,6 +47,18 @@ class AgentTurn:
                 self.pull_requests.append(address)
         elif finding.kind is FindingKind.TURN_ENDED:
             self.ended.set_result(finding)
+
+    def hear(self, event: HookEvent) -> None:
+        """A request for leave, or the end of one; else nothing."""
+        if self.ended.done() or event.at < self.start:
+            return
+        if event.name == HOOK_OVER:
+            self._typing.moot(int(event.body["number"]))
+        elif event.waits and event.name == "PermissionRequest" and not is_question(event):
+            folder = str(event.body.get("cwd", ""))
+            tool = str(event.body.get("tool_name", ""))
+            whole = not event.truncated and bool(tool)
+            self._typing.asks(Request(event.number, tool, event.body.get("tool_input"), folder, whole))
 
     def confirm(self) -> None:
         if not self.confirmed.is_set():

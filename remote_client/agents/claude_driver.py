@@ -20,7 +20,7 @@ from remote_client.agents.watched_terminal import WatchedTerminal
 from remote_client.monitor.findings import Finding, FindingKind
 from remote_client.monitor.patterns import PatternTable
 from remote_client.monitor.profile import load_profile
-from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
+from remote_client.terminals import HOOK_OVER, Chunk, ExitStatus, HookEvent, Terminals
 from shared.errors import Conflict, NotFound, SessionFailed
 from shared.ids import ByteOffset, SessionId
 from shared.states import TurnOutcome
@@ -69,6 +69,11 @@ class ClaudeDriver:
         if event.name == COST:
             self._cost.hear(event)
             return
+        if self._turn is not None:
+            self._turn.hear(event)
+        if event.name == HOOK_OVER:
+            self._terminal.requests.discard(int(event.body["number"]))
+            return
         if event.name == "SessionStart":
             self._started = True
             self._cost.session_begins(event)
@@ -90,11 +95,14 @@ class ClaudeDriver:
     def touch(self, keys: bytes = b"") -> None:
         if not self._terminal.requests:  # else the keys are for its dialog
             self._unclean = True
+        self._terminal.requests.touched()
         self._terminal.typed_by_hand(keys)
 
     def _heed(self, finding: Finding) -> None:
         if finding.kind is FindingKind.TURN_ENDED:
             self._cost.turn_is_over()
+        elif finding.kind is FindingKind.GOES_ON:
+            self._terminal.requests.agent_goes_on()
         if self._turn is not None:
             self._turn.take(finding)
 
@@ -229,9 +237,4 @@ class ClaudeDriver:
             await self._terminal.stop(self._turn, (ESCAPE, CTRL_C), reason)
 
     async def answer(self, number: int, allow: bool, message: str = "") -> None:
-        """Allows or forbids the one action that permission request `number` asked for.
-
-        Raises:
-            Conflict: it waits no longer.
-        """
         await self._terminal.requests.answer(number, allow, message)

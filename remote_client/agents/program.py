@@ -37,7 +37,7 @@ def allowed_model(agent: str, rule: AgentRule, model: str) -> str:
         PolicyForbids: the policy names models, and this is none of them.
     """
     if rule.models is not None and model not in rule.models:
-        raise PolicyForbids(f'the policy of this machine does not allow the model "{model}" for "{agent}"')
+        raise PolicyForbids(f'the policy of this machine does not allow the model "{model}" ([agents.{agent}] models)')
     return model
 
 

@@ -17,7 +17,7 @@ from remote_client.agents.watched_terminal import WatchedTerminal
 from remote_client.monitor.findings import Finding, FindingKind
 from remote_client.monitor.patterns import PatternTable
 from remote_client.monitor.profile import load_profile
-from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
+from remote_client.terminals import HOOK_OVER, Chunk, ExitStatus, HookEvent, Terminals
 from shared.errors import Conflict, NotFound, SessionFailed
 from shared.ids import ByteOffset, SessionId
 from shared.states import TurnOutcome
@@ -63,12 +63,19 @@ class ScreenDriver:
         self._terminal.feed(chunk)
 
     def hear(self, event: HookEvent) -> None:
+        if event.name == HOOK_OVER:
+            self._terminal.requests.discard(int(event.body["number"]))
+            if self._turn is not None:
+                self._turn.hear(event)
+            return
         event = self._manner.hears(event)
         session = event.body.get("session_id")
         if isinstance(session, str):
             self._agent_session = session
         if event.waits:
             self._terminal.requests.add(event.number)
+            if self._turn is not None:
+                self._turn.hear(event)
         self._started = self._started or event.name == "SessionStart"
         if event.name == "Interrupt":
             self._terminal.learn({"kind": "hook", "name": event.name, "says": "interrupted", "offset": event.at})
@@ -234,11 +241,6 @@ class ScreenDriver:
             await self._terminal.stop(self._turn, self._manner.interrupt, reason)
 
     async def answer(self, number: int, allow: bool, message: str = "") -> None:
-        """Allows or forbids the one action that permission request `number` asked for.
-
-        Raises:
-            Conflict: it waits no longer.
-        """
         await self._terminal.requests.answer(number, allow, message)
         evidence: Evidence = {"kind": "answer", "number": number, "allow": allow}
         now = asyncio.get_running_loop().time()

@@ -239,6 +239,9 @@ class ShellDriver:
             await self._terminals.kill(self._session_id, KILL_GRACE_SECONDS)
             await asyncio.wait({turn.ended})
 
+    async def answer(self, number: int, allow: bool, message: str = "") -> None:
+        raise Conflict("a shell asks for nothing")
+
     def _skipped(self) -> int:
         """Grows with every command that was not let begin."""
         return self._stop_file.stat().st_size if self._stop_file.exists() else 0

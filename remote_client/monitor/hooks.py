@@ -45,6 +45,11 @@ _BACKGROUND_SAYS = "<task-notification>"
 _QUESTION_TOOLS = ("AskUserQuestion",)
 
 
+def is_question(event: HookEvent) -> bool:
+    """Whether a request for permission is a question to a person, which takes more than a yes."""
+    return event.body.get("tool_name") in _QUESTION_TOOLS
+
+
 def hook_word(event: HookEvent) -> HookWord:
     """What one hook event says."""
     body = event.body
@@ -66,7 +71,7 @@ def hook_word(event: HookEvent) -> HookWord:
         return HookWord(Said.FAILED, evidence | {"error": error}, message, detail=detail)
     if event.name == "PermissionRequest":
         tool = str(body.get("tool_name", ""))
-        said = Said.ASKS if tool in _QUESTION_TOOLS else Said.ASKS_PERMISSION
+        said = Said.ASKS if is_question(event) else Said.ASKS_PERMISSION
         detail = {"tool": tool, "input": body.get("tool_input"), "number": event.number, "waits": event.waits}
         return HookWord(said, evidence | {"tool": tool}, detail=detail)
     if event.name == "Notification":

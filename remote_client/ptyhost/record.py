@@ -12,7 +12,7 @@ from typing import Any
 from remote_client.ptyhost.events import Events, Start
 from remote_client.ptyhost.ring import OutputRing
 from remote_client.ptyhost.spool import Spool
-from remote_client.terminals import UNSEEN_EXIT, Chunk, ExitStatus, HookEvent, TerminalInfo
+from remote_client.terminals import HOOK_OVER, UNSEEN_EXIT, Chunk, ExitStatus, HookEvent, TerminalInfo
 from shared.errors import Conflict, SessionFailed
 from shared.ids import ByteOffset, SessionId
 
@@ -113,11 +113,16 @@ class Record:
         return hook.number
 
     async def answer_to(self, number: int) -> dict[str, Any] | None:
-        """What a waiting hook is answered; None when the terminal ended before. Leaving this ends the wait."""
+        """What a waiting hook is answered; None when the terminal ended before. Leaving this ends the wait.
+
+        That it waits no longer is told as an event, too.
+        """
         try:
             return None if self.ended.is_set() else await self._waiting[number]
         finally:
             del self._waiting[number]
+            if not self.ended.is_set():
+                self.hear(HOOK_OVER, {"number": number}, waits=False, truncated=False)
 
     def answer(self, number: int, body: dict[str, Any]) -> None:
         answer = self._waiting.get(number)

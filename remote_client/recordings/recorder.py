@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from remote_client.policy import RecordingRules
+from remote_client.policy import Policy
 from remote_client.ptyhost.host_terminals import host_environment
 from remote_client.recordings.waiting import About, take
 from remote_client.terminals import Terminals
@@ -23,9 +23,9 @@ _BYTES_PER_MB = 1_000_000
 
 
 class Recorder:
-    def __init__(self, shelf: Path, rules: RecordingRules, terminals: Terminals) -> None:
+    def __init__(self, shelf: Path, policy: Policy, terminals: Terminals) -> None:
         self._shelf = shelf
-        self._rules = rules
+        self._policy = policy
         self._terminals = terminals
         self._wanted = asyncio.Event()
         self._wanted.set()  # an earlier process of this client may have left some
@@ -33,7 +33,7 @@ class Recorder:
 
     async def take(self, session_id: SessionId, role: str, agent: str) -> None:
         """Takes what a terminal left that has ended, before it is forgotten."""
-        if not self._rules.enabled:
+        if not self._policy.recordings.enabled:
             return
         try:
             spool = await self._terminals.kept_in(session_id)
@@ -72,9 +72,10 @@ class Recorder:
                 raise
 
     async def _make(self) -> None:
+        rules = self._policy.recordings
         maker = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-m", "remote_client.recordings", str(self._shelf),
-            f"--keep-days={self._rules.keep_days}", f"--max-bytes={self._rules.max_mb * _BYTES_PER_MB}",
+            f"--keep-days={rules.keep_days}", f"--max-bytes={rules.max_mb * _BYTES_PER_MB}",
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
             env=host_environment(),
         )  # fmt: skip

@@ -7,7 +7,20 @@ import contextlib
 
 import typer
 
-from semo.cli import budget, client, clients, command, costs, monitor, office, plan, server, sessions, worktree
+from semo.cli import (
+    approvals,
+    budget,
+    client,
+    clients,
+    command,
+    costs,
+    monitor,
+    office,
+    plan,
+    server,
+    sessions,
+    worktree,
+)  # fmt: skip
 
 OFFICE = "An office on this machine"
 WORK = "Work for agents"
@@ -33,6 +46,9 @@ app.command(rich_help_panel=WORK)(sessions.attach)
 app.command("exec", rich_help_panel=WORK)(plan.execute)
 app.add_typer(plan.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(plan.stop)
+app.command(rich_help_panel=WORK)(approvals.approvals)
+app.command(rich_help_panel=WORK)(approvals.approve)
+app.command(rich_help_panel=WORK)(approvals.deny)
 app.add_typer(command.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(costs.costs)
 app.add_typer(budget.group, rich_help_panel=WORK)

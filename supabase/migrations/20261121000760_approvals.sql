@@ -40,21 +40,18 @@ create index approvals_command on approvals (command_id);
 create index approvals_session on approvals (session_id);
 create index approvals_waiting on approvals (expires_at) where status = 'pending';
 
--- Tells everybody of a move: an event of its session, hints to people's pages and to its client.
+-- Tells of a move; its client, too, that stands still until there is an answer. Kinds: approval.requested, .approved, .denied, .expired,
+-- .withdrawn.
 create function semo.approval_moved(p_approval approvals)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
-declare
-  v_ids jsonb := jsonb_build_object('approval_id', p_approval.id, 'session_id', p_approval.session_id, 'command_id', p_approval.command_id,
-                                    'client_id', p_approval.client_id, 'status', p_approval.status);
 begin
-  insert into session_events (office_id, session_id, command_id, kind, detail)
-  values (p_approval.office_id, p_approval.session_id, p_approval.command_id,
-          'approval_' || case p_approval.status when 'pending' then 'requested' else p_approval.status::text end,
-          jsonb_strip_nulls(jsonb_build_object('approval_id', p_approval.id, 'tool', p_approval.tool, 'digest', p_approval.digest,
-                                               'by', p_approval.answered_by, 'message', p_approval.message)));
-  perform semo.hint(p_approval.office_id, 'events', 'approval', v_ids);
+  perform semo.tell(p_approval.office_id, 'approval.' || case p_approval.status when 'pending' then 'requested' else p_approval.status::text end,
+    jsonb_build_object('approval_id', p_approval.id, 'tool', p_approval.tool, 'digest', p_approval.digest, 'by', p_approval.answered_by,
+                       'message', p_approval.message), p_approval.session_id, p_approval.command_id);
   if p_approval.status in ('approved', 'denied') then
-    perform semo.hint(p_approval.office_id, 'commands', 'approval', v_ids);
+    perform semo.hint(p_approval.office_id, 'commands', 'approval', jsonb_build_object(
+      'approval_id', p_approval.id, 'session_id', p_approval.session_id, 'command_id', p_approval.command_id, 'client_id', p_approval.client_id,
+      'status', p_approval.status));
   end if;
 end $$;
 

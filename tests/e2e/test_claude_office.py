@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import git
+import httpx
+import psycopg
 import pytest
 import pytest_asyncio
 
 from semo.folder import DataFolder
 from tests.support.claude_cli import ClaudeHome, claude_program
 from tests.support.messages_api import Fail, MessagesApi, Say, Use, say
-from tests.support.running_office import RunningOffice, semo
+from tests.support.running_office import Ran, RunningOffice, semo
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(120)]
 
@@ -49,9 +51,42 @@ class World:
         assert command["status"] == "completed", command
         return command["result"]
 
+    def sql(self, statement: str, *values: Any) -> None:
+        with psycopg.connect(self.office.status["db_url"], autocommit=True) as connection:
+            connection.execute(statement.encode(), values)
+
     async def status_of(self, session_id: str) -> str:
         [row] = await self.office.rows("agent_sessions", id=session_id)
         return row["status"]
+
+    async def asked(self, session_id: str, times: int = 1) -> dict[str, Any]:
+        """The latest of so many requests for leave, once it is there."""
+        async with asyncio.timeout(20):
+            while True:
+                found = await self.approvals(session_id)
+                if len(found) >= times:
+                    return found[-1]
+                await asyncio.sleep(0.1)
+
+    async def approvals(self, session_id: str) -> list[dict[str, Any]]:
+        async with self.office.api() as api:
+            listed = (await api.get("approvals", params={"session_id": session_id})).raise_for_status().json()
+        return listed["approvals"][::-1]
+
+    async def settled(self, approval_id: str, column: str = "answered_at") -> dict[str, Any]:
+        async with asyncio.timeout(20):
+            while True:
+                [row] = await self.office.rows("approvals", id=approval_id)
+                if row[column] is not None:
+                    return row
+                await asyncio.sleep(0.1)
+
+    async def answer(self, approval_id: str, verb: str, **body: Any) -> httpx.Response:
+        async with self.office.api() as api:
+            return await api.post(f"approvals/{approval_id}/{verb}", json=body)
+
+    async def semo(self, *arguments: str) -> Ran:
+        return await semo(*arguments, "--data", str(self.office.data))
 
     async def until_event(self, session_id: str, kind: str) -> dict[str, Any]:
         async with asyncio.timeout(20):
@@ -103,6 +138,8 @@ async def test_work_that_needs_permission_goes_from_row_to_row(world: World):
     await asyncio.sleep(DIALOG_SETTLES_SECONDS)
     await world.office.insert("send_keys", {"keys": ["1"]}, session_id=session_id)
     await world.until_event(session_id, "turn_goes_on")
+    taken_back = await world.settled((await world.asked(session_id))["id"])
+    assert (taken_back["status"], taken_back["message"]) == ("withdrawn", "answered at the terminal, or stopped")
 
     finished = await world.office.final(command_id)
     result = finished["result"]
@@ -129,6 +166,79 @@ async def test_work_that_needs_permission_goes_from_row_to_row(world: World):
     await world.done(next_life["session_id"], "RESUMED prompt")
     assert "The word is heron." in str(world.api.asked("RESUMED")[-1]["messages"])
     await world.office.final(await world.office.insert("terminate", {}, session_id=next_life["session_id"]))
+
+
+async def test_two_requests_of_one_turn_are_answered_from_outside_each_by_its_own_answer(world: World):
+    """The first is denied, with words; the second is approved, and does exactly what was asked. What is forged or late
+    is refused."""
+    commit = "echo made > made.txt && git add made.txt && git commit -qm Approved"
+    denied, wanted = Use("Bash", {"command": "touch denied.txt"}), Use("Bash", {"command": commit, "description": "C"})
+    world.api.script("APPROVAL", denied, wanted, say(f"Committed. {DONE}"))
+    session = await world.session(task="approved")
+    command_id = await world.prompt(session["session_id"], "APPROVAL please")
+
+    first = await world.asked(session["session_id"])
+    assert (first["tool"], first["input"]["command"], first["status"]) == ("Bash", "touch denied.txt", "pending")
+    assert (first["cwd"], first["command_id"]) == (session["worktree_path"], command_id)
+    assert await world.status_of(session["session_id"]) == "needs_permission"
+    said = await world.semo("deny", first["id"][:8], "--because", "not on a Friday")
+    assert said.exit_code == 0, said.err
+
+    second = await world.asked(session["session_id"], times=2)
+    assert second["input"]["command"] == commit
+    assert (await world.answer(second["id"], "approve", digest=first["digest"])).status_code == 409, "forged"
+    assert "touch denied.txt" not in (await world.semo("approvals")).out
+    assert commit in (await world.semo("approvals")).out
+    assert (await world.answer(second["id"], "approve", digest=second["digest"])).status_code == 200
+
+    finished = await world.office.final(command_id)
+    assert (finished["status"], finished["result"]["marker"]) == ("completed", True), finished
+    assert len(finished["result"]["commits"]) == 1
+    told = [
+        (one["says"], one["by"].split(":")[0]) for one in finished["result"]["evidence"] if one["kind"] == "approval"
+    ]
+    assert told == [("denied", "token"), ("approved", "token")]
+    assert "not on a Friday" in str(world.api.asked("APPROVAL")[1]["messages"][-1])
+    assert not (Path(session["worktree_path"]) / "denied.txt").exists()
+    assert (await world.settled(second["id"], "delivered_at"))["status"] == "approved"
+    late = await world.answer(second["id"], "deny")
+    assert (late.status_code, late.json()["type"]) == (409, "urn:semo:problem:conflict")
+
+
+async def test_what_nobody_answers_in_time_is_denied_and_what_its_turn_leaves_behind_taken_back(world: World):
+    world.api.script("UNANSWERED", Use("Bash", {"command": "touch late.txt"}), say(f"Then not. {DONE}"))
+    session = await world.session(task="expired")
+    command_id = await world.prompt(session["session_id"], "UNANSWERED please")
+    asked = await world.asked(session["session_id"])
+    world.sql("update approvals set expires_at = now() where id = %s", asked["id"])
+    finished = await world.office.final(command_id)
+    assert (finished["status"], finished["result"]["marker"]) == ("completed", True), finished
+    assert (await world.settled(asked["id"]))["status"] == "expired"
+    assert "Nobody answered in time" in str(world.api.asked("UNANSWERED")[-1]["messages"][-1])
+
+    command_id = await world.prompt(session["session_id"], "UNANSWERED again")
+    asked = await world.asked(session["session_id"], times=2)
+    await world.office.final(await world.office.insert("cancel", {}, session_id=session["session_id"]))
+    assert (await world.office.final(command_id))["error_code"] == "turn_interrupted"
+    assert (await world.settled(asked["id"]))["status"] == "withdrawn"
+    late = await world.answer(asked["id"], "approve")
+    assert late.status_code == 409
+    assert "waits no longer" in late.json()["detail"]
+    assert not (Path(session["worktree_path"]) / "late.txt").exists()
+
+
+async def test_a_request_outlives_the_client_and_is_answered_by_what_was_said_meanwhile(world: World):
+    world.api.script("MEANWHILE", Use("Bash", {"command": "touch meanwhile.txt"}), say(f"Made. {DONE}"))
+    session = await world.session(task="meanwhile")
+    command_id = await world.prompt(session["session_id"], "MEANWHILE please")
+    asked = await world.asked(session["session_id"])
+    os.kill(world.office.pid_of("remote_client"), signal.SIGKILL)
+    assert (await world.answer(asked["id"], "approve", digest=asked["digest"])).status_code == 200
+    finished = await world.office.final(command_id)
+    assert (finished["status"], finished["result"]["marker"]) == ("completed", True), finished
+    assert (Path(session["worktree_path"]) / "meanwhile.txt").exists()
+    assert len(await world.approvals(session["session_id"])) == 1
+    assert len(world.api.asked("MEANWHILE")) == 2
 
 
 async def test_failures_and_interrupts_are_rows_that_say_what_happened(world: World):

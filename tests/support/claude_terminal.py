@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import git
 
-from remote_client.agents.adapter import AgentDriver, Evidence, TurnEnd, Typing, Wish
+from remote_client.agents.adapter import AgentDriver, Evidence, Request, TurnEnd, Typing, Wish
 from remote_client.agents.claude import ClaudeAdapter
 from remote_client.monitor.patterns import PatternTable
 from remote_client.policy import AgentRule
@@ -34,7 +34,10 @@ TURN_SECONDS = 30.0
 
 @dataclass
 class ClaudeTerminal:
-    """`running` gives one that is ready for a prompt. `moves`: what its driver told while turns ran, oldest first."""
+    """`running` gives one that is ready for a prompt. `moves`: what its driver told while turns ran, oldest first.
+
+    `asked` and `moot`: what it asked leave for, and the numbers of requests that wait no longer.
+    """
 
     terminals: InProcessTerminals
     session_id: SessionId
@@ -44,6 +47,8 @@ class ClaudeTerminal:
     memory: dict[str, str]
     output: bytearray = field(default_factory=bytearray)
     moves: list[tuple[SessionStatus, Evidence]] = field(default_factory=list[tuple[SessionStatus, Evidence]])
+    asked: list[Request] = field(default_factory=list[Request])
+    moot: list[int] = field(default_factory=list[int])
     confirmed: int = 0
     start: ByteOffset = FIRST_BYTE
     """Where the output of the latest turn begins."""
@@ -121,7 +126,7 @@ class ClaudeTerminal:
         )
 
     def typing(self, on_typed: Callable[[ByteOffset], None] = lambda _: None) -> Typing:
-        return Typing(lambda: None, on_typed, self._confirm, self._move)
+        return Typing(lambda: None, on_typed, self._confirm, self._move, asks=self.asked.append, moot=self.moot.append)
 
     def _confirm(self) -> None:
         self.confirmed += 1

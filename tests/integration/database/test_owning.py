@@ -36,6 +36,8 @@ CLIENTS_WRITES: dict[str, Write] = {
     "open a circuit": lambda client, command, _: client.open_circuit(command["office_id"]),
     "close a circuit": lambda client, command, _: client.close_circuit(command["office_id"]),
     "claim": lambda client, _command, _session: client.claim(),
+    "report capabilities": lambda client, _command, _session: client.call(
+        "report_capabilities", p_capabilities={"agents": {}}, p_capacity=1),
     "watch approvals": lambda client, _command, _session: client.watch(uuid.uuid4()),
     "withdraw an approval": lambda client, _command, _session: client.withdraw(uuid.uuid4()),
     "deliver an approval": lambda client, _command, _session: client.call(

@@ -23,10 +23,17 @@ def policy(text: str) -> Policy:
         ("", "allowed_roots: Field required"),
         ("allowed_roots = []", "allowed_roots: List should have at least 1 item"),
         ('allowed_roots = ["src"]', "allowed_roots[0]: Value error, must be an absolute path"),
-        ('allowed_roots = ["/src"]\nroots = 1', "roots: Extra inputs are not permitted"),
-        ('allowed_roots = ["/src"]\n[limits]\nmax_sessions = 0', "limits.max_sessions: "),
-        ('allowed_roots = ["/src"]\ndefault_agent = "shell"', "default_agent: there is no [agents.shell]"),
-        ('allowed_roots = ["/src"]\n[[repositories]]\noffice = "a"', "repositories[0].path: Field required"),
+        ('allowed_roots = ["/src"]\nroots = 1', "line 2: roots: there is no such setting"),
+        ('allowed_roots = ["/src"]\n[limits]\nmax_sessions = 0', "line 3: limits.max_sessions: "),
+        ('allowed_roots = ["/src"]\ndefault_agent = "shell"', "line 2: default_agent: there is no [agents.shell]"),
+        ('allowed_roots = ["/src"]\n[[repositories]]\noffice = "a"', "line 2: repositories[0].path: Field required"),
+        ('allowed_roots = ["/src"]\n[agents."a.b"]\n\nenabld = true', "line 4: agents.a.b.enabld: there is no such"),
+        ('allowed_roots = ["/src"]\nlimits = { run_time_s = 0 }', "line 2: limits.run_time_s: "),
+        ('allowed_roots = ["/src"]\nredaction.patterns = [\n  "[a-z]+",\n]', "line 2: redaction.patterns[0]: "),
+        (
+            'allowed_roots = [\n  "/src",\n]\n[[repositories]]\npath = "/src/a"\n[[repositories]]\npath = "b"',
+            "line 7: repositories[1].path: ",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_line_or_field(text: str, complaint: str) -> None:

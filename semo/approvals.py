@@ -1,0 +1,73 @@
+"""What agents ask leave for, as a person sees and answers it on the command line."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from semo import console
+from semo.office_api import OfficeApi
+from semo.problems import Exit, SemoError
+
+_WHOLE_ID = 36
+_INPUT_CHARACTERS = 4000
+
+
+async def show(api: OfficeApi, *, every: bool, as_json: bool) -> None:
+    """Those that wait for an answer, or all, the oldest first."""
+    listed = await api.get("/approvals", status=None if every else "pending")
+    approvals: list[dict[str, Any]] = listed["approvals"][::-1]
+    if as_json:
+        console.machine(approvals)
+        return
+    if not approvals:
+        console.good("no agent waits for an answer" if not every else "no agent has asked for anything yet")
+    for approval in approvals:
+        _show_one(approval)
+
+
+async def answer(api: OfficeApi, named: str, verb: str, message: str | None) -> None:
+    """`verb`: approve or deny. The answer holds for the action that is shown here, and for no other.
+
+    Raises:
+        SemoError: there is no such request, or it waits no longer.
+    """
+    approval = await _find(api, named)
+    _show_one(approval)
+    body = {"digest": approval["digest"], "message": message}
+    answered = await api.post(f"/approvals/{approval['id']}/{verb}", body)
+    console.good(f"{answered['status']}: the agent is told")
+
+
+async def _find(api: OfficeApi, named: str) -> dict[str, Any]:
+    """By its id, or by the first characters of one that waits."""
+    if len(named) == _WHOLE_ID:
+        found: dict[str, Any] = await api.get(f"/approvals/{named}")
+        return found
+    listed = await api.get("/approvals", status="pending", limit=200)
+    matching: list[dict[str, Any]] = [one for one in listed["approvals"] if one["id"].startswith(named.lower())]
+    if len(matching) != 1:
+        what = "nothing that waits for an answer" if not matching else f"{len(matching)} that wait for an answer"
+        raise SemoError(f"{named} is the beginning of {what}", do="semo approvals", exit_code=Exit.REFUSED)
+    return matching[0]
+
+
+def _show_one(approval: dict[str, Any]) -> None:
+    status = approval["status"]
+    if status == "pending":
+        seconds = (datetime.fromisoformat(approval["expires_at"]) - datetime.now(UTC)).total_seconds()
+        status = f"waits, {max(0, round(seconds / 60))} min left"
+    elif approval["answered_by"]:
+        status = f"{status} by {approval['answered_by']}"
+    console.out.print(f"{approval['id'][:8]}  {approval['tool']}  ({status})", style="bold", markup=False)
+    asked = approval["input"]
+    plain = cast("dict[str, Any]", asked) if isinstance(asked, dict) else {"input": asked}
+    for name, value in plain.items():
+        said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for line in said[:_INPUT_CHARACTERS].splitlines() or [""]:
+            console.quote(name, line)
+        if len(said) > _INPUT_CHARACTERS:
+            console.quote(name, f"… {len(said) - _INPUT_CHARACTERS} more characters: semo approvals --json")
+    redacted = "; part of it is kept back by the machine's policy" if approval["redacted"] else ""
+    console.step(f"in {approval['cwd']} · session {approval['session_id'][:8]}{redacted}")
+    if approval["message"]:
+        console.step(approval["message"])
