@@ -200,6 +200,9 @@ class TurnApprovals:
         if answer.digest != one.asking.digest or answer.status is ApprovalStatus.WITHDRAWN:
             self._refused(one, answer, "it is of another action" if answer.digest != one.asking.digest else _TURN_OVER)
             return
+        if (rule := self._policy.approvals.forbids(one.request.tool)) is not None:
+            self._refused(one, answer, f"the machine's policy forbids it by now ({rule})")
+            return
         allow = answer.status is ApprovalStatus.APPROVED
         try:
             await self._session.driver.answer(

@@ -35,7 +35,6 @@ class PolicyWatch:
         put: Callable[[Policy], Awaitable[None]],
         tell: Callable[[str, dict[str, Any]], None],
         report: Callable[[], Awaitable[None]],
-        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._path = path
         self._policy = policy
@@ -43,7 +42,6 @@ class PolicyWatch:
         self._tell = tell
         self._report = report
         self._unreported = False
-        self._look_seconds = look_seconds
         self._seen = _version_of(path)
 
     async def run(self) -> None:
@@ -52,7 +50,7 @@ class PolicyWatch:
             Fenced: a newer process of this client has taken over.
         """
         while True:
-            await asyncio.sleep(self._look_seconds)
+            await asyncio.sleep(LOOK_SECONDS)
             await self.look()
             if self._unreported:
                 with contextlib.suppress(Unavailable):

@@ -18,13 +18,17 @@ LONGEST_BYTES = 8192
 _BACK_BYTES = 64
 """What is looked at again of what was given on: longer than the beginning of any pattern."""
 
+MOST_LEAST = 200
+MOST_SEARCHES = 50
+NOTHING = r"[^\x00-\xff]"
 LEAST_VALUE_BYTES = 8
 _VALUE_BEGINS = 4
 """So many bytes of a known value are taken for its beginning; fewer, cut off just there, may be seen."""
 
-SECRET_NAMES = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
+SECRET_NAMES = re.compile(r"(?:^|_|api)keys?(?:_|$)|token|secret|passw|credential|(?:^|_)auth(?:_|$)", re.IGNORECASE)
 """Variables with such a name hold secrets, as far as agents get them."""
 
+_WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _STARS = bytes(byte if byte in b"\r\n" else ord(MARK) for byte in range(256))
 _FORM = re.compile(
     r"(?P<flag>\(\?i\))?(?P<edge>\\b)?"
@@ -71,14 +75,28 @@ def _compiled(expression: str) -> Any:
 
 
 @dataclass(frozen=True)
-class SecretPattern:
-    """A plain beginning, which stays readable, and characters of one kind, which are starred."""
+class _Span:
+    """A secret from `begin` to `end`, of which what precedes `body` stays readable; `end` None: it may become one."""
 
-    begins: str
-    """As an expression; so are `whole`, and `part`: what may become one when more comes."""
-    whole: Any
-    part: Any
-    public_bytes: int
+    begin: int
+    body: int
+    end: int | None
+
+
+@dataclass(frozen=True)
+class SecretPattern:
+    """A plain beginning, which stays readable, and characters of one kind, which are starred.
+
+    `edge`: no letter, digit or _ may precede it. `run` and `part`: what follows, whole, or cut off by the end.
+    `screen` finds quickly whether there is any.
+    """
+
+    begins: bytes
+    edge: bool
+    any_case: bool
+    run: re.Pattern[bytes]
+    part: re.Pattern[bytes]
+    screen: Any
 
     @classmethod
     def read(cls, text: str) -> "SecretPattern":
@@ -87,22 +105,49 @@ class SecretPattern:
             ValueError: it is not of that form.
         """
         found = _FORM.fullmatch(text)
-        if found is None:
+        if found is None or not text.isascii():
             raise ValueError(
                 f"{text!r} is no pattern of a secret: it is a beginning of at least three plain characters, then one"
                 " class of characters and how many of them, such as acme_[A-Za-z0-9]{24,}"
             )
-        begins = f"{found['flag'] or ''}{found['edge'] or ''}{found['begins']}"
         least = 1 if found["some"] else int(found["least"])
         most = "" if found["some"] else found["most"] or ("" if found["open"] else str(least))
-        if not 1 <= least <= 1000 or (most and not least <= int(most) <= 1000):
-            raise ValueError(f"{text!r}: a pattern asks for 1 to 1000 characters after its beginning")
+        if not 1 <= least <= MOST_LEAST or (most and not least <= int(most) <= LONGEST_BYTES):
+            raise ValueError(f"{text!r}: a pattern asks for 1 to {MOST_LEAST} characters after its beginning")
+        any_case = found["flag"] is not None
+        flags = re.IGNORECASE if any_case else re.NOFLAG
         try:
-            whole = _compiled(f"{begins}{found['then']}{{{least},{most}}}")
-            part = _compiled(f"{begins}{found['then']}{{0,{least - 1}}}\\z")
-        except (_re2.error, UnicodeEncodeError) as error:
+            run = re.compile(f"{found['then']}{{{least},{most}}}".encode(), flags)
+            part = re.compile(f"{found['then']}{{0,{least - 1}}}\\Z".encode(), flags)
+            screen = _compiled(f"{found['flag'] or ''}{found['begins']}{found['then']}{{{least},{most}}}")
+        except (re.error, _re2.error) as error:
             raise ValueError(f"{text!r}: {error}") from error
-        return cls(begins, whole, part, len(re.sub(r"\\(.)", r"\1", found["begins"])))
+        begins = re.sub(r"\\(.)", r"\1", found["begins"]).encode()
+        return cls(begins.lower() if any_case else begins, found["edge"] is not None, any_case, run, part, screen)
+
+    @property
+    def anchor(self) -> str:
+        """An expression that is found wherever this is."""
+        return f"{'(?i)' if self.any_case else ''}{_re2.escape(self.begins.decode())}"
+
+    def spans(self, data: bytes, lowered: bytes, preceded: bool) -> Iterator[_Span]:
+        """`preceded`: what came before the first byte is not known, and may belong to the same word."""
+        where = lowered if self.any_case else data
+        if self.begins not in where:
+            return
+        first = self.screen.search(data)
+        near_end = max(0, len(data) - len(self.begins) - MOST_LEAST)
+        begin = where.find(self.begins, near_end if first is None else min(first.start(), near_end))
+        while begin >= 0:
+            go_on_at = body = begin + len(self.begins)
+            if not self.edge or (data[begin - 1] not in _WORD if begin else not preceded):
+                match = self.run.match(data, body)
+                if match is not None:
+                    go_on_at = match.end()
+                    yield _Span(begin, body, go_on_at)
+                elif self.part.match(data, body) is not None:
+                    yield _Span(begin, body, None)
+            begin = where.find(self.begins, go_on_at)
 
 
 @dataclass(frozen=True)
@@ -121,28 +166,30 @@ class Rules:
         self._patterns = patterns
         encoded = {value.encode(errors="surrogateescape") for value in values}
         self._values = sorted((one for one in encoded if len(one) >= LEAST_VALUE_BYTES), key=len, reverse=True)
-        begins = [one.begins for one in patterns]
-        begins += [_re2.escape(value[:_VALUE_BEGINS].decode("latin-1")) for value in self._values]
-        self._anchors = _compiled("|".join(f"(?:{one})" for one in begins)) if begins else None
+        self._begins = [one.begins for one in patterns]
+        self._anchors = [one.anchor for one in patterns]
+        self._of_values = "|".join(_re2.escape(value[:_VALUE_BEGINS].decode("latin-1")) for value in self._values)
+        self._searches: dict[frozenset[int], Any] = {}
+        self._first = self._search(frozenset(), values_found=False)
 
-    def look(self, data: bytes) -> _Found | None:
-        """None: nothing in it could ever be a secret, or the beginning of one."""
-        if self._anchors is None or self._anchors.search(data) is None:
+    def look(self, data: bytes, preceded: bool = False) -> _Found | None:
+        """None: nothing in it could ever be a secret, or the beginning of one. `preceded`: it begins in the midst."""
+        if self._first.search(data) is None:
             return None
+        present, values = self._present(data)
         end = len(data)
         stars: list[tuple[int, int]] = []
         open_from = known_until = end
-        for pattern in self._patterns:
-            for match in pattern.whole.finditer(data):
-                begin, stop = match.span()
-                stars.append((begin + pattern.public_bytes, stop))
-                if stop == end:
-                    open_from = min(open_from, begin)
-            part = pattern.part.search(data)
-            if part is not None:
-                open_from = min(open_from, part.start())
-                known_until = min(known_until, part.start() + pattern.public_bytes)
-        for value in self._values:
+        lowered = data.lower()
+        for number in present:
+            for span in self._patterns[number].spans(data, lowered, preceded):
+                if span.end is not None:
+                    stars.append((span.body, span.end))
+                if span.end in (None, end):
+                    open_from = min(open_from, span.begin)
+                if span.end is None:
+                    known_until = min(known_until, span.body)
+        for value in self._values if values else ():
             begin = data.find(value)
             while begin >= 0:
                 stars.append((begin, begin + len(value)))
@@ -150,6 +197,30 @@ class Rules:
             part_at = _part_of(value, data)
             open_from, known_until = min(open_from, part_at), min(known_until, part_at)
         return _Found(stars, open_from, known_until)
+
+    def _present(self, data: bytes) -> tuple[list[int], bool]:
+        """The patterns whose beginning is in `data`, and whether that of any value is."""
+        found: set[int] = set()
+        values = False
+        while (match := self._search(frozenset(found), values).search(data)) is not None:
+            said: bytes = match.group()
+            new = {n for n, begins in enumerate(self._begins) if begins in (said, said.lower())} - found
+            if not new and values:
+                break
+            found |= new
+            values = values or not new
+        return sorted(found), values
+
+    def _search(self, without: frozenset[int], values_found: bool) -> Any:
+        """Of all beginnings but those that were found already."""
+        key = without | ({-1} if values_found else frozenset[int]())
+        if key not in self._searches:
+            sought = [f"(?:{one})" for number, one in enumerate(self._anchors) if number not in without]
+            sought += [f"({self._of_values})"] if self._of_values and not values_found else []
+            if len(self._searches) >= MOST_SEARCHES:
+                self._searches.clear()
+            self._searches[key] = _compiled("|".join(sought) or NOTHING)
+        return self._searches[key]
 
     def bytes(self, data: bytes) -> bytes:
         """`data` with every secret starred; also what, at its end, may be the first part of one."""
@@ -220,13 +291,14 @@ class RedactedStream:
         self._redaction = redaction
         self._raw = b""
         """The last of what came; of it, `held_bytes` were not given on."""
+        self._preceded = False
         self.held_bytes = 0
 
     def feed(self, data: bytes) -> bytes:
         """What may be given on now: what was held, if it is known by now what it is, and the new."""
         raw = self._raw + data
         begin = len(self._raw) - self.held_bytes
-        found = self._redaction.rules.look(raw)
+        found = self._redaction.rules.look(raw, self._preceded)
         if found is None:
             self._keep(raw, len(raw), len(raw))
             return raw[begin:]
@@ -251,5 +323,7 @@ class RedactedStream:
         keep_from = min(open_from, given, max(0, len(raw) - _BACK_BYTES))
         if given - keep_from > LONGEST_BYTES:
             keep_from = min(given, len(raw) - _BACK_BYTES)
+        keep_from = max(0, keep_from - 1)  # whether something precedes it
+        self._preceded = self._preceded or keep_from > 0
         self._raw = raw[keep_from:]
         self.held_bytes = len(raw) - given

@@ -124,8 +124,14 @@ def test_words_and_whole_answers_are_redacted_wherever_it_stands():
 
 
 def test_which_variables_are_secrets():
-    ambient = {"A_KEY": "value-of-key", "GOPATH": "/home/go", "MY_URL": "postgres://x", "TOKEN": "short"}
-    assert set(secret_values(["A_KEY", "GOPATH", "NOT_THERE", "TOKEN"], ["MY_URL"], ambient)) == {
+    ambient = {
+        "A_KEY": "value-of-key",
+        "GOPATH": "/home/go",
+        "GIT_AUTHOR_NAME": "Ann Example",
+        "MY_URL": "postgres://x",
+        "TOKEN": "short",
+    }
+    assert set(secret_values(["A_KEY", "GOPATH", "GIT_AUTHOR_NAME", "NOT_THERE", "TOKEN"], ["MY_URL"], ambient)) == {
         "value-of-key", "postgres://x", "short",
     }  # fmt: skip
     assert Rules([], ["short"]).text("short") == "short", "what is so short would star every text"
