@@ -1,5 +1,6 @@
 """What agents ask leave for, as a person sees and answers it on the command line."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -8,6 +9,7 @@ from semo import console
 from semo.office_api import OfficeApi
 from semo.problems import Exit, SemoError
 
+_LOOK_SECONDS = 2.0
 _WHOLE_ID = 36
 _INPUT_CHARACTERS = 4000
 
@@ -22,7 +24,24 @@ async def show(api: OfficeApi, *, every: bool, as_json: bool) -> None:
     if not approvals:
         console.good("no agent waits for an answer" if not every else "no agent has asked for anything yet")
     for approval in approvals:
-        _show_one(approval)
+        show_one(approval)
+
+
+async def tell_of_new(api: OfficeApi, command_id: str) -> None:
+    """Shows what the agent of a command asks leave for, each once, until cancelled."""
+    told: set[str] = set()
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            listed = await api.get("/approvals", command_id=command_id, status="pending")
+        except SemoError:
+            continue  # whoever follows the command says that the office is away
+        for approval in listed["approvals"]:
+            if approval["id"] not in told:
+                told.add(approval["id"])
+                show_one(approval)
+                short = approval["id"][:8]
+                console.step(f"it waits for you: semo approve {short} · semo deny {short} --because …")
 
 
 async def answer(api: OfficeApi, named: str, verb: str, message: str | None) -> None:
@@ -32,7 +51,7 @@ async def answer(api: OfficeApi, named: str, verb: str, message: str | None) -> 
         SemoError: there is no such request, or it waits no longer.
     """
     approval = await _find(api, named)
-    _show_one(approval)
+    show_one(approval)
     body = {"digest": approval["digest"], "message": message}
     answered = await api.post(f"/approvals/{approval['id']}/{verb}", body)
     console.good(f"{answered['status']}: the agent is told")
@@ -51,7 +70,7 @@ async def _find(api: OfficeApi, named: str) -> dict[str, Any]:
     return matching[0]
 
 
-def _show_one(approval: dict[str, Any]) -> None:
+def show_one(approval: dict[str, Any]) -> None:
     status = approval["status"]
     if status == "pending":
         seconds = (datetime.fromisoformat(approval["expires_at"]) - datetime.now(UTC)).total_seconds()

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from semo import console
+from semo.approvals import tell_of_new
 from semo.follow import exit_code_of, follow
 from semo.office_api import OfficeApi
 from semo.problems import Exit, SemoError
@@ -27,6 +28,16 @@ async def run_prompt(api: OfficeApi, prompt: str, role: str, agent: str | None, 
 
 
 async def _show(api: OfficeApi, command_id: str, role: str, *, as_json: bool) -> dict[str, Any]:
+    asking = None if as_json else asyncio.create_task(tell_of_new(api, command_id))
+    try:
+        return await _follow(api, command_id, role, as_json=as_json)
+    finally:
+        if asking is not None:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+
+async def _follow(api: OfficeApi, command_id: str, role: str, *, as_json: bool) -> dict[str, Any]:
     command: dict[str, Any] = {}
     async for said in follow(api, command_id):
         command = said.command or command
