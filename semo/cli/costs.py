@@ -31,7 +31,7 @@ def costs(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Show what turns cost, as far as their agents told; the dearest first."""
+    """Show what turns cost, as their agents told; the dearest first."""
     from semo.costs import draw_costs
 
     async def show() -> None:

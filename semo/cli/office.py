@@ -63,7 +63,7 @@ def dashboard(
     browser: Annotated[bool, typer.Option("--open", help="Open the page in this machine's browser, too.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show where the office's pages are, and a code that signs one browser in, once, within a minute."""
+    """Show where the pages are, and a code that signs a browser in."""
     from semo.dashboard import show as show_pages
 
     async def show_it() -> None:

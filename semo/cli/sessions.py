@@ -22,7 +22,7 @@ def run(
     data: Data = None,
     as_json: Json = False,
 ) -> None:
-    """Send one prompt, follow it live, and exit 0 only when it is done."""
+    """Send one prompt and follow it; exit 0 only when it is done."""
     from semo.run import run_prompt
 
     text = sys.stdin.read() if prompt == "-" else prompt
@@ -45,7 +45,7 @@ def attach(
     state: State = None,
     data: Data = None,
 ) -> None:
-    """Give you the live terminal of a session, on this machine or through the office, until Ctrl-]."""
+    """Give you the live terminal of a session, until Ctrl-]."""
     from semo.attach import attach_here, attach_through_office
 
     async def to_it() -> Exit:
