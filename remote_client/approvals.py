@@ -73,7 +73,6 @@ class Approvals:
         """Of one turn, while the block lasts."""
         turn = TurnApprovals(self._link, self._uplink, self._policy, session, hold, turn_id)
         self._open.add(turn)
-        task = asyncio.create_task(turn.run(), name=f"approvals of {hold.command.command_id}")
         stays = False
         try:
             yield turn
@@ -82,12 +81,7 @@ class Approvals:
             raise
         finally:
             self._open.discard(turn)
-            task.cancel()
-            await asyncio.wait({task})
-            if not task.cancelled() and (error := task.exception()) is not None:
-                log.error("what an agent asked was lost on the way", exc_info=error)
-            if not stays:
-                await turn.close()
+            await turn.end(stays=stays)
 
 
 class TurnApprovals:
@@ -109,6 +103,8 @@ class TurnApprovals:
         self._requests: dict[ApprovalId, _Open] = {}
         self._evidence: list[Evidence] = []
         self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        """Runs from the first request on: most turns ask for nothing."""
 
     # What the driver tells; nothing here waits ------------------------------------------------------------------------
 
@@ -128,6 +124,8 @@ class TurnApprovals:
         )  # fmt: skip
         self._requests[approval_id] = _Open(request, asking)
         self._news.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=f"approvals of {command.command_id}")
 
     def _kept_here(self, request: Request, size: int) -> str | None:
         """Why only the terminal may answer it; None: the office may."""
@@ -152,7 +150,7 @@ class TurnApprovals:
 
     # What goes to the office and back ---------------------------------------------------------------------------------
 
-    async def run(self) -> None:
+    async def _run(self) -> None:
         while True:
             waits = WATCH_SECONDS if self._requests else None
             try:
@@ -226,7 +224,17 @@ class TurnApprovals:
             Happening(command.office_id, kind, detail, datetime.now(UTC), self._session.session_id, command.command_id)
         )
 
-    async def close(self) -> None:
+    async def end(self, *, stays: bool) -> None:
+        """Nothing more is asked. `stays`: what is open waits for a later process of this client."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+            if not self._task.cancelled() and (error := self._task.exception()) is not None:
+                log.error("what an agent asked was lost on the way", exc_info=error)
+        if not stays:
+            await self._take_back()
+
+    async def _take_back(self) -> None:
         """Takes back what nobody answered; what cannot be told now, the office finds out by itself."""
         self._session.kept_here.clear()
         for approval_id, one in list(self._requests.items()):
