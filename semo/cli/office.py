@@ -28,10 +28,7 @@ def up(
     ] = None,
     dashboard: Annotated[bool, typer.Option(help="Whether the office server shows its web pages.")] = True,
 ) -> None:
-    """Run a whole office here until Ctrl-C: embedded Supabase, office server and one client.
-
-    Everything is kept in its data folder and is there again next time.
-    """
+    """Run a whole office here, with one client, until Ctrl-C."""
     from semo.up import serve_until_stopped
 
     run_to_end(lambda: serve_until_stopped(data_folder(data), port, repo, dashboard=dashboard))
@@ -42,17 +39,14 @@ def demo(
         Literal["shell", "claude"], typer.Option(help="Who does the work; the shell costs nothing.")
     ] = "shell",
 ) -> None:
-    """Show a whole office at work in a throw-away folder, and leave nothing behind."""
+    """Show a whole office at work in a throw-away folder."""
     from semo.demo import demo as play_demo
 
     run_to_end(lambda: play_demo(agent))
 
 
 def status(data: Data = None, as_json: Json = False) -> None:
-    """Show who is there, which session is in whose hands, and why what waits does.
-
-    With --json also the addresses and keys of an office on this machine. Exit code 3: none is ready.
-    """
+    """Show who is there, who holds what, and why what waits does."""
     from semo.status import show
 
     run_to_end(lambda: show(office_elsewhere(data), data_folder(data), as_json=as_json))
