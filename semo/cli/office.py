@@ -28,7 +28,10 @@ def up(
     ] = None,
     dashboard: Annotated[bool, typer.Option(help="Whether the office server shows its web pages.")] = True,
 ) -> None:
-    """Run a whole office here, with one client, until Ctrl-C."""
+    """Run a whole office here, with one client, until Ctrl-C.
+
+    That is embedded Supabase, office server and client. Everything is kept in its data folder and is there next time.
+    """
     from semo.up import serve_until_stopped
 
     run_to_end(lambda: serve_until_stopped(data_folder(data), port, repo, dashboard=dashboard))
@@ -39,14 +42,20 @@ def demo(
         Literal["shell", "claude"], typer.Option(help="Who does the work; the shell costs nothing.")
     ] = "shell",
 ) -> None:
-    """Show a whole office at work in a throw-away folder."""
+    """Show a whole office at work in a throw-away folder.
+
+    Nothing is left behind.
+    """
     from semo.demo import demo as play_demo
 
     run_to_end(lambda: play_demo(agent))
 
 
 def status(data: Data = None, as_json: Json = False) -> None:
-    """Show who is there, who holds what, and why what waits does."""
+    """Show who is there, who holds what, and why what waits does.
+
+    With --json also the addresses and keys of an office on this machine. Exit code 3: none is ready.
+    """
     from semo.status import show
 
     run_to_end(lambda: show(office_elsewhere(data), data_folder(data), as_json=as_json))

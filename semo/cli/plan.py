@@ -1,4 +1,4 @@
-"""`semo plan`: many prompts as one plan; `semo stop`: the end of everything in an office."""
+"""`semo plan`: many prompts as one plan; `semo exec`: some at once; `semo stop`: the end of everything in an office."""
 
 import asyncio
 from pathlib import Path
