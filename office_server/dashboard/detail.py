@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import structlog
 from nicegui import ui
 
 from office_server.dashboard.bits import State, attributed, button, element, icon, text
@@ -23,6 +24,8 @@ from shared.ids import SessionId
 _TABS: dict[str, type[Tab]] = {
     "current": Current, "history": History, "logs": Logs, "quality": Quality, "costs": Costs,
 }  # fmt: skip
+
+_log = structlog.get_logger(__name__)
 
 
 class Detail:
@@ -151,8 +154,7 @@ class Detail:
             self._seen = seen
             self._state.become(seen.status, self._visit.words.of("status", seen.status))
         if self._looking is None or self._looking.done():
-            with self._place:
-                self._looking = asyncio.create_task(self._tab.look(seen, news))
+            self._looking = asyncio.create_task(_looking(self._tab, seen, news))
 
     def _moved(self) -> None:
         if not self._dialog.value:
@@ -185,3 +187,10 @@ class Detail:
     def _all(self) -> list[SessionId]:
         picture = self._visit.feed.picture
         return [seen.id for seen in picture.sessions if seen.ended_at is None] if picture else []
+
+
+async def _looking(tab: Tab, seen: SeenSession, news: News) -> None:
+    try:
+        await tab.look(seen, news)
+    except OfficeError as error:
+        _log.info("tab_not_refreshed", code=error.code)  # the frame says it; the next news tries again

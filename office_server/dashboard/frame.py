@@ -121,7 +121,7 @@ def _head(parts: Shared, chosen: Words, title: str) -> None:
     ui.page_title(f"{title} · SEMO Office")
     ui.add_head_html(
         f'<link rel="stylesheet" href="{BASE}/static/office.css?v={parts.style_version}">'
-        f'<script>document.documentElement.lang="{chosen.language}"</script>'
+        f'<script>document.documentElement.dataset.language="{chosen.language}"</script>'
         f'<script defer src="{BASE}/static/office.js?v={parts.style_version}"></script>'
     )
 

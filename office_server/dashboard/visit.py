@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import structlog
@@ -150,7 +151,7 @@ class Visit:
     def address(self, page: str | None = None, **query: object) -> str:
         """Of a page of this office; without `page` of this one as it stands."""
         asked = self.query if page is None and not query else {k: v for k, v in query.items() if v is not None}
-        behind = "&".join(f"{name}={value}" for name, value in asked.items())
+        behind = urlencode({name: str(value) for name, value in asked.items()})
         return f"{BASE}/{self.office.id}/{page or self.page}" + (f"?{behind}" if behind else "")
 
     def note(self, **query: object) -> None:

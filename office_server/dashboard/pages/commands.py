@@ -1,5 +1,6 @@
 """The rows of agent_commands, newest first, filtered; one opened shows its receipts, its result, and why it waits."""
 
+import asyncio
 import json
 from functools import partial
 from typing import Any
@@ -38,6 +39,7 @@ class _Commands:
         self._type = ""
         self._shown: list[Command] = []
         self._many = _PAGE
+        self._fetching: asyncio.Task[None] | None = None
         words = visit.words
         with element("div", "tools", role="search"):
             every = {"": words("commands.every_status")}
@@ -57,8 +59,8 @@ class _Commands:
         self._dialog.on_value_change(self._moved)
 
     def look(self, news: News) -> None:
-        if news.new_picture and not self._dialog.value:
-            ui.timer(0.01, self.refresh, once=True)
+        if news.new_picture and not self._dialog.value and (self._fetching is None or self._fetching.done()):
+            self._fetching = asyncio.create_task(self.refresh())
 
     async def refresh(self) -> None:
         try:
@@ -68,7 +70,7 @@ class _Commands:
             )  # fmt: skip
         except OfficeError:
             return  # the frame says that it is not answered; the next picture asks again
-        if found.commands == self._shown and self._shown:
+        if (found.commands == self._shown and self._shown) or self._box.is_deleted:
             return
         self._shown = found.commands
         self._box.clear()

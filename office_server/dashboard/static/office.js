@@ -1,7 +1,11 @@
 /* What the browser does by itself: counts times on, says how fresh the page is, and hears keys. */
 (() => {
   const BASE = "/dashboard";
-  const language = () => document.documentElement.lang || "en";
+  const language = () => document.documentElement.dataset.language || "en";
+  /* Quasar writes its own language into the page, which is not the one that the page speaks. */
+  const speak = () => { if (document.documentElement.lang !== language()) document.documentElement.lang = language(); };
+  new MutationObserver(speak).observe(document.documentElement, { attributes: true, attributeFilter: ["lang"] });
+  speak();
   let inWords = null;
   const ago = (seconds) => {
     if (!inWords || inWords.language !== language())

@@ -17,7 +17,7 @@ class Current(Tab):
                 self.terminal = LiveTerminal(self.visit, self.seen)
             with element("aside", "beside", aria_label=words("session.facts")):
                 text("h3", words("session.prompt"))
-                self._prompt = text("p", "", "said")
+                self._prompt = text("p", "", "said", tabindex="0")
                 text("h3", words("session.activity"))
                 self._activity = element("ol", "activity")
                 text("h3", words("session.facts"))
