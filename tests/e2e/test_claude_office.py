@@ -293,6 +293,7 @@ async def test_the_demo_works_with_claude_when_asked(tmp_path: Path):
     assert said.last_line["commands"] == said.last_line["results"] >= 7
 
 
+@pytest.mark.timeout(240)
 async def test_a_plan_of_waves_and_an_epic_run_with_it(world: World):
     """One of each kind: a wave after another, an epic in one conversation, and a prompt from the queue."""
     for word in ("FIRST", "SECOND", "STEP", "QUEUED"):
@@ -308,7 +309,7 @@ async def test_a_plan_of_waves_and_an_epic_run_with_it(world: World):
             (await api.post("plans", json={"name": "claude", "defaults": defaults, **plan})).raise_for_status().json()
             for plan in plans
         ]
-        async with asyncio.timeout(100):
+        async with asyncio.timeout(200):
             for plan in made:
                 while (state := (await api.get(f"plans/{plan['id']}")).json())["finished_at"] is None:  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
