@@ -16,7 +16,7 @@ EXAMPLES = {
 }
 
 
-def test_each_way_to_build_a_plan_has_an_example() -> None:
+async def test_each_way_to_build_a_plan_has_an_example() -> None:
     assert list(EXAMPLES) == ["Waves", "Epics", "A graph", "Prompts"]
 
 
