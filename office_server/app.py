@@ -29,8 +29,10 @@ from office_server.routes import (
     attention,
     clients,
     commands,
+    conflicts,
     costs,
     enrollment,
+    evidence,
     executions,
     health,
     jobs,
@@ -39,6 +41,7 @@ from office_server.routes import (
     plans,
     pool,
     prompts,
+    pull_requests,
     sessions,
     templates,
     tokens,
@@ -50,7 +53,8 @@ from realtime_line.socket import Endpoint
 
 _ROUTERS = (
     attention, offices, personas, clients, enrollment, sessions, prompts, commands, approvals, costs, pool, plans,
-    jobs, executions, templates, tokens, health,
+    jobs, executions, templates, tokens, pull_requests, evidence, conflicts,
+    health,
 )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ class Maintenance:
     def __init__(self, backend: Backend, personas: PersonaKeeper, every_seconds: float, prune_seconds: float) -> None:
         self._upkeep = backend.upkeep
         self._clients = backend.clients
+        self._gitwork = backend.gitwork
         self._personas = personas
         self._every_seconds = every_seconds
         self._prune_seconds = prune_seconds
@@ -48,6 +49,7 @@ class Maintenance:
         if expired or rescued:
             _log.info("commands_moved", expired=expired, rescued=rescued)
         await self._upkeep.settle_approvals()
+        await self._gitwork.follow()
         clock = asyncio.get_running_loop().time
         if clock() >= self._prune_at:
             await self._upkeep.prune_output()

@@ -18,6 +18,7 @@ from remote_client.commands import lease_clock
 from remote_client.connection import Connection
 from remote_client.credentials import Credentials, load, save
 from remote_client.executor import Executor
+from remote_client.gitwork.forecaster import Forecaster
 from remote_client.gitwork.handlers import GitWork
 from remote_client.handlers import Handlers
 from remote_client.heartbeat import beat
@@ -135,6 +136,9 @@ class _Client:
         handlers = Handlers(
             self._pool, self._terminals, turns, journal, policy, self._uplink, specs, gitwork, self._redaction
         )
+        self._forecaster = Forecaster(
+            self._link, self._pool, maker, settings.state / "forecast", settings.forecast_seconds
+        )
         self._executor = Executor(
             self._link,
             handlers,
@@ -241,7 +245,7 @@ class _Client:
                     )
                 ]
                 await self._recovery.run(*registered)
-                loops.append(group.create_task(self._keeper.run()))
+                loops += [group.create_task(loop) for loop in (self._keeper.run(), self._forecaster.run())]
                 intake = [group.create_task(self._claimer.run())]
                 if self._settings.realtime:
                     intake.append(group.create_task(self._subscriber.run()))

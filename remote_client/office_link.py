@@ -410,6 +410,12 @@ class OfficeLink:
     async def approval_delivered(self, approval: ApprovalId) -> None:
         await self._own("approval_delivered", approval=approval)
 
+    async def report_conflicts(
+        self, office_id: OfficeId, branches: list[dict[str, Any]], pairs: list[dict[str, Any]], problem: str | None
+    ) -> None:
+        """All that is known now of the live branches on this machine, and which pairs of them would conflict."""
+        await self._own("report_conflicts", office=office_id, branches=branches, pairs=pairs, problem=problem)
+
     async def get_persona(self, office_id: OfficeId, role: str) -> Persona | None:
         rows = await self._calls("get_persona", {"p_office": str(office_id), "p_role": role})
         if not rows:

@@ -46,6 +46,9 @@ class ClientSettings(BaseSettings):
     return_seconds: int = Field(
         default=300, ge=30, description="how long the office waits for running prompts of a client that was stopped so"
     )
+    forecast_seconds: float = Field(
+        default=5.0, ge=0, description="how often to look whether live branches would conflict; 0: never"
+    )
     stop_seconds: float = Field(default=10.0, gt=0, description="how long a graceful stop may take")
     log_format: LogFormat = Field(default="auto", description="auto: text at a terminal, JSON elsewhere")
 

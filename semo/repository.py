@@ -107,7 +107,8 @@ def write_policy(policy: Path, repository: Path, office: str, agent: str) -> Non
         "[[repositories]]\n"
         f"office = {json.dumps(office)}\n"
         f"path = {json.dumps(str(repository))}\n"
-        f"workspace = {json.dumps(str(workspace))}\n\n"
+        f"workspace = {json.dumps(str(workspace))}\n"
+        "checks_from_base = true  # the shell below runs anything, and so may .semo/checks.toml on the base\n\n"
         "[agents.shell]\n"
         "enabled = true\n" + (_CLAUDE if agent == "claude" else "")
     )

@@ -158,6 +158,24 @@ class QuestionStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class PullRequestState(StrEnum):
+    PUBLISHING = "publishing"
+    FAILED = "failed"
+    PUSHED = "pushed"
+    OPEN = "open"
+    MERGING = "merging"
+    CONFLICT = "conflict"
+    CLOSED = "closed"
+    MERGED = "merged"
+
+
+class EvidenceStatus(StrEnum):
+    OPEN = "open"
+    HOLDS = "holds"
+    FAILS = "fails"
+    VOID = "void"
+
+
 class ConnectionState(StrEnum):
     """How a client is connected, as the client knows it and as the office shows it."""
 

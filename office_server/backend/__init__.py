@@ -8,6 +8,7 @@ from office_server.backend.clients import Clients
 from office_server.backend.commands import Commands
 from office_server.backend.connection import Connection, connect
 from office_server.backend.costs import Costs
+from office_server.backend.gitwork import GitWork
 from office_server.backend.offices import Offices
 from office_server.backend.pages import Pages
 from office_server.backend.personas import Personas
@@ -31,6 +32,7 @@ class Backend:
         self.approvals = Approvals(connection)
         self.pages = Pages(connection)
         self.costs = Costs(connection)
+        self.gitwork = GitWork(connection)
         self.upkeep = Upkeep(connection)
 
 

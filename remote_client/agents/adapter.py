@@ -45,6 +45,8 @@ class Abilities:
     confirms_prompts: bool = False
     asks_permission: bool = False
     reports_cost: bool = False
+    takes_scripts: bool = False
+    """Whether a prompt is a script to it, and words of people are not understood."""
 
 
 @dataclass(frozen=True)

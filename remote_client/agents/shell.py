@@ -39,7 +39,7 @@ class ShellAdapter:
     """
 
     name = "shell"
-    abilities = Abilities()
+    abilities = Abilities(takes_scripts=True)
 
     def __init__(self, program: Sequence[str] = ("bash",)) -> None:
         self._program = tuple(program)

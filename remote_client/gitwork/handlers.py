@@ -95,6 +95,7 @@ class GitWork:
             "start": work.start, "head": work.head, "commits": work.commits,
             "changed": work.changed[: conditions.FILES_NAMED], "changed_total": len(work.changed),
             "holds": all(one["holds"] for one in found), "conditions": found,
+            "takes_scripts": session.adapter.abilities.takes_scripts,
         }  # fmt: skip
         return {name: value for name, value in told.items() if value is not None}
 
@@ -138,6 +139,7 @@ class GitWork:
                 raise
             return Completion(False, {"branch": payload.branch, "files": files}, error.code, error.detail)
         if merged[0].state == "merged":
+            await self._forget(hold.command.office_id, payload.branch)
             kept = "it was to be kept" if payload.keep_worktree else None
             kept = kept or await self._clean(hold.command.office_id, payload.branch, merged[0].head)
             told |= {"worktree": "kept" if kept else "removed"} | ({"kept_because": kept} if kept else {})
@@ -198,8 +200,12 @@ class GitWork:
         finally:
             if not removed:
                 await worktrees.give_back(worktree)
-        await asyncio.to_thread(_forget, branch)
         return None
+
+    async def _forget(self, office_id: OfficeId, name: str) -> None:
+        """It no longer waits to be merged."""
+        worktrees = self._maker.worktrees_of(office_id)
+        await asyncio.to_thread(lambda: worktrees.look().git("update-ref", "-d", f"refs/semo/published/{name}"))
 
 
 def _drop_branch(branch: Branch, head: str) -> str | None:
@@ -210,11 +216,7 @@ def _drop_branch(branch: Branch, head: str) -> str | None:
             return error.detail
     else:
         return "there is more on it than what was merged"
-    return _forget(branch)
-
-
-def _forget(branch: Branch) -> None:
-    branch.git("update-ref", "-d", branch.published_reference)
+    return None
 
 
 def _being_cancelled() -> bool:

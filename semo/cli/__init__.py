@@ -14,9 +14,11 @@ from semo.cli import (
     clients,
     command,
     costs,
+    evidence,
     monitor,
     office,
     plan,
+    pr,
     server,
     sessions,
     worktree,
@@ -44,6 +46,8 @@ app.command(rich_help_panel=OFFICE)(office.doctor)
 app.command(rich_help_panel=WORK)(sessions.run)
 app.command(rich_help_panel=WORK)(sessions.attach)
 app.command("exec", rich_help_panel=WORK)(plan.execute)
+plan.group.command()(evidence.evidence)
+plan.group.command()(evidence.answer)
 app.add_typer(plan.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(plan.stop)
 app.command(rich_help_panel=WORK)(approvals.approvals)
@@ -53,6 +57,7 @@ app.add_typer(command.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(costs.costs)
 app.add_typer(budget.group, rich_help_panel=WORK)
 app.add_typer(clients.group, rich_help_panel=OFFICE)
+app.add_typer(pr.group, rich_help_panel=WORK)
 app.add_typer(client.group, rich_help_panel=MACHINE)
 app.add_typer(worktree.group, rich_help_panel=MACHINE)
 app.command(rich_help_panel=MACHINE)(sessions.recordings)

@@ -77,7 +77,10 @@ def dashboard(
 
 
 def doctor(data: Data = None, state: State = None, policy: PolicyFile = None, as_json: Json = False) -> None:
-    """Say what is missing on this machine, and how to mend it: for an office here, and for the clients of this user."""
+    """Say what is missing on this machine, and how to mend it.
+
+    For an office here, and for the clients of this user.
+    """
     from semo.doctor import ClientPlace, examine
 
     own = client_settings(state, policy)

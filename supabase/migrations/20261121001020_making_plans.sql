@@ -146,6 +146,10 @@ begin
   from jsonb_array_elements(p_jobs) with ordinality as j(e, n)
   where coalesce(e -> 'conditions', '[]') <> '[]' and e ->> 'lane' is null limit 1;
   if v_bad.words is not null then perform semo.refuse('SO004', v_bad.words); end if;
+  select format('jobs[%s].conditions: %s', n - 1, semo.conditions_problem(e -> 'conditions')) as words into v_bad
+  from jsonb_array_elements(p_jobs) with ordinality as j(e, n)
+  where coalesce(e -> 'conditions', 'null') <> 'null' and semo.conditions_problem(e -> 'conditions') is not null limit 1;
+  if v_bad.words is not null then perform semo.refuse('SO004', v_bad.words); end if;
 
   with roles as materialized (
     select r.role as asked, (semo.persona_of(p_plan.office_id, r.role)).role as role

@@ -320,6 +320,7 @@ declare
   v_room integer;
   v_job jobs;
 begin
+  perform semo.check_jobs(p_office);
   perform semo.wake_what_waited(p_office);
   v_room := v_limits.running - (select count(*) from jobs where office_id = p_office and status in ('running', 'checking'));
   while v_room > 0 loop

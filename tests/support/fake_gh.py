@@ -90,11 +90,11 @@ def _list(origin: Path, pulls: list[dict[str, Any]], options: dict[str, str]) ->
 def _create(origin: Path, pulls: list[dict[str, Any]], options: dict[str, str]) -> None:
     head = _git(origin, "rev-parse", f"refs/heads/{options['head']}")
     number = len(pulls) + 1
-    one = {"number": number, "url": f"https://github.invalid/acme/web/pull/{number}", "state": "OPEN"}
+    one: dict[str, Any] = {"number": number, "url": f"https://github.invalid/acme/web/pull/{number}", "state": "OPEN"}
     one |= {"headRefName": options["head"], "baseRefName": options["base"], "headRefOid": head, "labels": []}
     one |= {"title": options["title"], "body": options["body"], "statusCheckRollup": [], "mergeStateStatus": "CLEAN"}
     pulls.append(one)
-    _say(one["url"])
+    _say(str(one["url"]))
 
 
 def _merge(origin: Path, pulls: list[dict[str, Any]], options: dict[str, str]) -> None:

@@ -33,6 +33,8 @@ class Office:
     id: UUID
     client: Client
     service: Caller
+    failing_rounds: int = 0
+    """How often its machine finds that nothing of what must hold does; after that, all of it holds."""
 
     @classmethod
     async def open(cls, world: World, running: int = 100, **limits: Any) -> "Office":
@@ -99,12 +101,41 @@ class Office:
                     await self.client.complete(command, p_result={"session_id": str(session)})
                 elif command["command_type"] == "terminate":
                     await self.client.complete(command, p_session_status="terminated")
+                elif command["command_type"] == "check_work":
+                    await self.look(command)
                 elif command["command_type"] == "send_prompt":
                     prompts.append(command)
                 else:
                     await self.client.complete(command, p_result={})
             await self.schedule()
         return prompts
+
+    async def look(self, command: Row, **more: Any) -> None:
+        """The machine looks at what must hold in a worktree."""
+        wanted, holds = command["payload"], self.failing_rounds <= 0
+        self.failing_rounds -= 1
+        found: list[Row] = [
+            {
+                "kind": "check",
+                "name": name,
+                "holds": holds,
+                "known_by": "exit",
+                "status": 0 if holds else 2,
+                "tail": "boo",
+            }
+            for name in wanted.get("checks", [])
+        ]
+        for kind in ("must_change", "must_not_change"):
+            files = [] if holds == (kind == "must_not_change") else ["a.py"]
+            found += [
+                {"kind": kind, "pattern": pattern, "holds": holds, "known_by": "git", "files": files}
+                for pattern in wanted.get(kind, [])
+            ]
+        if "commit" in wanted:
+            found.append(
+                {"kind": "commit", "holds": holds, "known_by": "git", "commits": int(holds), "uncommitted": []}
+            )
+        await self.client.complete(command, p_result={"conditions": found, "holds": holds, **more})
 
     async def answer(self, prompt: Row, outcome: str = "done", *evidence: Row) -> None:
         """The machine says how a turn ended; the scheduler is not told."""

@@ -279,36 +279,6 @@ async def test_a_failed_job_that_is_tried_again_takes_along_what_was_skipped_for
     assert await office.plan_status(made) == "done"
 
 
-async def test_conditions_that_fail_go_back_to_the_agent_and_then_hold(world: World) -> None:
-    office = await Office.open(world)
-    conditions = [{"command": "make test"}]
-    made = await office.make(plan(job("a", lane="l", conditions=conditions), lanes=[lane("l")]))
-    await office.work()
-    assert (await office.job("a"))["status"] == "checking"
-    check = {"p_job": (await office.job("a"))["id"], "p_findings": [{"command": "make test", "status": 2}]}
-    said = await office.call("finish_check", p_round=0, p_passed=False, p_prompt="make test fails", **check)
-    assert said == "running"
-    with refused("SO001"):
-        async with world.connection.transaction():
-            await office.call("finish_check", p_round=0, p_passed=True, **check)
-    assert (await office.command_of("a"))["payload"]["text"] == "make test fails"
-    await office.work()
-    assert await office.call("finish_check", p_round=1, p_passed=True, **check) == "done"
-    assert await office.plan_status(made) == "done"
-    assert await world.owner.value("select count(*) from executions") == 1
-
-
-async def test_conditions_that_never_hold_fail_the_job_after_its_rounds(world: World) -> None:
-    office = await Office.open(world)
-    await office.make(plan(job("a", lane="l", conditions=[{}], max_rounds=1), lanes=[lane("l")]))
-    for round_ in range(2):
-        await office.work()
-        await office.call("finish_check", p_job=(await office.job("a"))["id"], p_round=round_, p_passed=False,
-                          p_findings=[], p_prompt="again")  # fmt: skip
-    failed = await office.job("a")
-    assert (failed["status"], failed["failure_kind"]) == ("failed", "conditions")
-
-
 async def test_jobs_are_added_while_a_plan_runs_and_one_that_is_kept_open_waits_for_them(world: World) -> None:
     office = await Office.open(world)
     made = await office.make(plan(job("a"), keep_open=True))

@@ -100,6 +100,14 @@ class Machine:
                 await self._complete(command, {"status": "terminated"})
             case "cancel":
                 await self._complete(command, {"status": "ready"})
+            case "publish_branch":
+                where = {"number": 7, "url": "https://github.invalid/acme/web/pull/7", "base": "main", "head": "abc"}
+                await self._complete(command, {"state": "open", "checks": "none", "changed": ["a.py"], **where})
+            case "merge_branch" if "conflict" in command["payload"]["branch"]:
+                said = f"{command['payload']['branch']} conflicts with main in a.py; nothing was changed"
+                await self._complete(command, {"files": ["a.py"]}, error=("conflict", said))
+            case "merge_branch":
+                await self._complete(command, {"state": "merged", "head": "abc", "worktree": "removed"})
             case "send_prompt":
                 await self._prompt(command, session)
             case _:

@@ -101,3 +101,28 @@ def test_agents_get_only_the_environment_that_is_named() -> None:
 
     ambient = {"PATH": "/bin", "GOPATH": "/go", "LC_ALL": "C", "AWS_SECRET_ACCESS_KEY": "x", "SUPABASE_KEY": "y"}
     assert rules.environment_for_agents(ambient) == {"PATH": "/bin", "GOPATH": "/go", "LC_ALL": "C"}
+
+
+def test_nothing_leaves_the_machine_and_no_check_is_known_unless_the_policy_says_so() -> None:
+    rules = policy('allowed_roots = ["/src"]\n[[repositories]]\npath = "/src/web"\n')
+
+    assert (rules.checks, rules.pull_requests.push, rules.pull_requests.merge, rules.pull_requests.gh) == (
+        {}, False, False, None,
+    )  # fmt: skip
+    assert rules.repositories[0].checks_from_base is False
+
+
+def test_variables_of_gh_are_handed_on_and_not_given_to_agents() -> None:
+    rules = policy('allowed_roots = ["/src"]\n[pull_requests]\nenvironment = ["GH_TOKEN"]\n')
+
+    assert "GH_TOKEN" in rules.variables
+    assert rules.environment_for_agents({"PATH": "/bin", "GH_TOKEN": "x"}) == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize(
+    "text", ['[checks.test]\nrun = "make test"', "[checks.test]\nrun = []", '[checks."a b"]\nrun = ["x"]',
+             "[checks.test]", '[pull_requests]\nremote = "--upload-pack=x"', '[pull_requests]\ngh = "gh"'],
+)  # fmt: skip
+def test_rules_of_checks_and_pull_requests_that_make_no_sense_are_refused(text: str) -> None:
+    with pytest.raises(InvalidPayload, match=r"checks|pull_requests"):
+        policy(f'allowed_roots = ["/src"]\n{text}\n')
