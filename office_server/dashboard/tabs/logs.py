@@ -70,7 +70,7 @@ class Logs(Tab):
 
     def _seek(self, seconds: float) -> None:
         self._at = seconds
-        self._screen.run_terminal_method("reset")
+        self._screen.run_terminal_method("reset")  # pyright: ignore[reportUnknownMemberType]
         self._screen.write(self._recording.between(-1, seconds))
 
     def _play(self) -> None:

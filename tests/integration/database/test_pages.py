@@ -1,16 +1,16 @@
 """What the office's pages are shown: one picture of an office, the output that follows, codes that sign in once."""
 
 import uuid
+from typing import Any
 
 from tests.integration.database.world import World, refused
 
 BAD_CODE = "SO006"
 
 
-def kinds(picture: dict[str, object]) -> list[str]:
-    attention = picture["attention"]
-    assert isinstance(attention, list)
-    return [one["kind"] for one in attention]
+def kinds(picture: dict[str, Any]) -> list[str]:
+    """What waits for a person in it."""
+    return [str(one["kind"]) for one in picture["attention"]]
 
 
 async def test_a_sign_in_code_works_once_and_names_who_asked_for_it(world: World):
