@@ -42,19 +42,22 @@ from office_server.routes import (
     pool,
     prompts,
     pull_requests,
+    questions,
     sessions,
+    spec_tasks,
     templates,
     tokens,
 )
 from office_server.scheduler import Scheduler
 from office_server.services import Services
 from office_server.settings import OfficeSettings
+from office_server.spec_tasks.keeper import SpecKeeper
 from realtime_line.socket import Endpoint
 
 _ROUTERS = (
     attention, offices, personas, clients, enrollment, sessions, prompts, commands, approvals, costs, pool, plans,
     jobs, executions, templates, tokens, pull_requests, evidence, conflicts,
-    health,
+    spec_tasks, questions, health,
 )  # fmt: skip
 
 
@@ -94,6 +97,8 @@ def _lifespan(settings: OfficeSettings, metrics: Metrics) -> Callable[[FastAPI],
                     tasks.create_task(maintenance.run(), name="maintenance"),
                     tasks.create_task(services.scheduler.run(), name="scheduler"),
                 ]
+                specs = SpecKeeper(backend, services.desk)
+                running.append(tasks.create_task(specs.run(), name="spec tasks"))
                 if settings.realtime:
                     running.append(tasks.create_task(services.hints.run(), name="hints"))
                 yield

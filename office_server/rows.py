@@ -13,8 +13,10 @@ from shared.states import (
     CommandType,
     ConnectionState,
     MemberRole,
+    QuestionStatus,
     SessionPool,
     SessionStatus,
+    SpecTaskStatus,
     TurnOutcome,
 )
 
@@ -301,3 +303,75 @@ class PromptTemplate(Row):
     defaults: dict[str, Any] = Field(description="of jobs made from it: role, agent, model, mcp, base, timeout_s, …")
     author: str | None
     created_at: datetime
+
+
+class SpecTask(Row):
+    """A spec task without its work sessions."""
+
+    id: UUID
+    office_id: OfficeId
+    name: str = Field(description="of its folder .semo/specs/{name} and its branch spec/{name}")
+    title: str
+    description: str
+    status: SpecTaskStatus
+    problem: str | None = Field(description="why it failed")
+    planning_role: str
+    work_role: str
+    agent: str | None
+    single_session: bool
+    client_id: ClientId | None = Field(description="the machine that has its branch")
+    plan_id: UUID | None
+    round: int = Field(description="how often planning began")
+    version: int = Field(description="the newest; 0 before there is one")
+    approved_version: int | None
+    author: str
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+
+
+class SpecVersion(Row):
+    version: int
+    commit: str
+    documents: dict[str, str]
+    units: list[dict[str, Any]] = Field(description="what its tasks.md asks for")
+    created_at: datetime
+    verdict: str | None = Field(description="approved, sent_back, or null while nobody has decided")
+    decided_by: str | None
+    decided_at: datetime | None
+
+
+class SpecComment(Row):
+    id: int
+    version: int = Field(description="0: on documents that never became a version")
+    document: str | None
+    line: int | None
+    text: str
+    author: str
+    round: int
+    at: datetime
+
+
+class SpecEvent(Row):
+    id: int
+    spec_session_id: UUID | None
+    kind: str
+    detail: dict[str, Any]
+    author: str
+    at: datetime
+
+
+class Question(Row):
+    """What an agent asked a person."""
+
+    id: UUID
+    session_id: SessionId
+    spec_task_id: UUID | None
+    text: str
+    options: list[str]
+    status: QuestionStatus
+    answer: str | None
+    answered_by: str | None
+    asked_at: datetime
+    expires_at: datetime
+    settled_at: datetime | None

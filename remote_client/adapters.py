@@ -25,7 +25,7 @@ def available_adapters(policy: Policy) -> dict[str, AgentAdapter]:
 def _adapter(name: str, rule: AgentRule) -> AgentAdapter | None:
     kind = rule.adapter or name
     if kind == "shell":
-        return ShellAdapter(rule.command or ("bash",))
+        return ShellAdapter(rule.command or ("bash",), tools=bool(rule.office_tools))
     if kind == "claude":
         return ClaudeAdapter(name, rule)
     if kind in FURTHER_AGENTS:

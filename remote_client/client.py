@@ -12,6 +12,7 @@ import structlog
 from realtime_line.line import Pace
 from realtime_line.socket import Endpoint
 from remote_client.adapters import available_adapters
+from remote_client.agent_calls import AgentCalls
 from remote_client.approvals import Approvals
 from remote_client.claimer import Claimer
 from remote_client.commands import lease_clock
@@ -122,9 +123,10 @@ class _Client:
         self._leases = Leases(self._link, settings.lease_seconds)
         self._outbox = Outbox(self._link, journal, self._leases, self._uplink, self._on_place_free)
         self._recorder = Recorder(recordings_of(settings.state), policy, self._terminals)
+        self._calls = AgentCalls(self._link, self._terminals, policy)
         maker = SessionMaker(
             self._link, self._terminals, policy, settings.state / "agents", self._adapters, self._uplink, journal,
-            self._recorder, self._on_death,
+            self._recorder, self._on_death, self._calls.take,
         )  # fmt: skip
         circuits = Circuits(self._link)
         opening = Opening(maker, policy, circuits)
@@ -239,6 +241,7 @@ class _Client:
                         self._leases.run(),
                         self._recorder.run(),
                         self._policy_watch.run(),
+                        self._calls.run(),
                         beat(self._link, self._settings.heartbeat_seconds, self._on_terms),
                         keep_pulse(self._connection, self._link.report_connection),
                         self._tokens.keep_fresh(),

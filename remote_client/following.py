@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from remote_client.agent_tools.tools import CALL_EVENT
 from remote_client.redaction import LONGEST_BYTES
 from remote_client.sessions import Session
 from remote_client.terminals import TOUCHED, UNSEEN_EXIT, Chunk, HookEvent, Terminals
@@ -39,12 +40,19 @@ class Again:
 
 
 class Following:
-    """`on_death` is told of an agent that ended by itself, and how."""
+    """`on_death` is told of an agent that ended by itself, and how; `on_call` of what agents call from inside."""
 
-    def __init__(self, terminals: Terminals, uplink: Uplink, on_death: Callable[[Session, str], None]) -> None:
+    def __init__(
+        self,
+        terminals: Terminals,
+        uplink: Uplink,
+        on_death: Callable[[Session, str], None],
+        on_call: Callable[[Session, HookEvent], None],
+    ) -> None:
         self._terminals = terminals
         self._uplink = uplink
         self._on_death = on_death
+        self._on_call = on_call
 
     async def follow(self, session: Session, offset: ByteOffset, again: Again | None = None) -> None:
         """Returns when the terminal has ended and its driver knows."""
@@ -84,6 +92,9 @@ class Following:
                 await _pause(session, offset, again)
 
     def _hear(self, session: Session, event: HookEvent, again: Again) -> None:
+        if event.name == CALL_EVENT:
+            self._on_call(session, event)
+            return
         if event.name != TOUCHED:
             session.driver.hear(event)
             return

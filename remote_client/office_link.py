@@ -416,6 +416,19 @@ class OfficeLink:
         """All that is known now of the live branches on this machine, and which pairs of them would conflict."""
         await self._own("report_conflicts", office=office_id, branches=branches, pairs=pairs, problem=problem)
 
+    async def agent_call(
+        self, session_id: SessionId, call_id: UUID, tool: str, arguments: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What the office answers an agent: `{"answer"}`, or `{"question"}` when a person has to answer first."""
+        return await self._own(
+            "agent_call", session=session_id, call=call_id, tool=tool, arguments=self._redact(arguments)
+        )
+
+    async def agent_answers(self, questions: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+        """Of these questions, the ones that are settled, with what their agents are told."""
+        told = await self._own("agent_answers", questions=[str(question) for question in questions])
+        return {UUID(question): answer for question, answer in told.items()}
+
     async def get_persona(self, office_id: OfficeId, role: str) -> Persona | None:
         rows = await self._calls("get_persona", {"p_office": str(office_id), "p_role": role})
         if not rows:

@@ -8,10 +8,11 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from remote_client.agent_tools.tools import ToolName
 from remote_client.redaction import DEFAULT_PATTERNS, Rules, SecretPattern, secret_values
 from remote_client.toml_lines import line_of
 from shared.errors import InvalidPayload, PolicyForbids
@@ -68,6 +69,8 @@ class AgentRule(_Section):
     """Which models the office may ask for; None: any."""
     mcp: dict[str, Folder] = Field(default_factory=dict[str, Folder])
     """Files of MCP servers by the names under which the office may ask for them."""
+    office_tools: list[ToolName] = Field(default_factory=lambda: list(get_args(ToolName)))
+    """What the agent may call of its office from inside its session; none when it is empty."""
     trust_worktrees: bool = False
     """Whether the agent may be told that it can trust the worktrees that this client made."""
 
@@ -219,6 +222,11 @@ class Policy(_Section):
         self.agent_named(agent)
         if not any(folder.is_relative_to(root) for root in self.allowed_roots):
             raise PolicyForbids(f"{folder} lies outside allowed_roots of this machine's policy by now")
+
+    def tools_of(self, agent: str) -> list[ToolName]:
+        """What an agent may call of its office."""
+        rule = self.agents.get(agent)
+        return rule.office_tools if rule is not None else []
 
     def require_prompt(self, text: str) -> None:
         size = len(text.encode(errors="replace"))

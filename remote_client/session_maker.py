@@ -28,7 +28,7 @@ from remote_client.policy import Policy
 from remote_client.policy import Repository as RepositoryRule
 from remote_client.recordings.recorder import Recorder
 from remote_client.sessions import DEFAULT_COLS, DEFAULT_ROWS, Session, SessionRequest
-from remote_client.terminals import FIRST_BYTE, TerminalInfo, Terminals, TerminalSpec
+from remote_client.terminals import FIRST_BYTE, HookEvent, TerminalInfo, Terminals, TerminalSpec
 from remote_client.uplink import Uplink
 from remote_client.worktrees import Worktrees
 from shared.errors import NotFound, OfficeError, PolicyForbids, Unavailable
@@ -53,6 +53,7 @@ class SessionMaker:
         journal: Journal,
         recorder: Recorder,
         on_death: Callable[[Session, str], None],
+        on_call: Callable[[Session, HookEvent], None],
     ) -> None:
         self._link = link
         self._terminals = terminals
@@ -62,7 +63,7 @@ class SessionMaker:
         self._uplink = uplink
         self._journal = journal
         self._recorder = recorder
-        self._following = Following(terminals, uplink, on_death)
+        self._following = Following(terminals, uplink, on_death, on_call)
         self._worktrees: dict[tuple[Path, Path], Worktrees] = {}
         self._terms: dict[OfficeId, OfficeTerms] = {}
         self._patterns: dict[OfficeId, PatternTable] = {}

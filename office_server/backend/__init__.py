@@ -14,6 +14,7 @@ from office_server.backend.pages import Pages
 from office_server.backend.personas import Personas
 from office_server.backend.plans import Plans
 from office_server.backend.sessions import Sessions
+from office_server.backend.specs import Specs
 from office_server.backend.tokens import Tokens
 from office_server.backend.upkeep import Upkeep
 
@@ -33,6 +34,7 @@ class Backend:
         self.pages = Pages(connection)
         self.costs = Costs(connection)
         self.gitwork = GitWork(connection)
+        self.specs = Specs(connection)
         self.upkeep = Upkeep(connection)
 
 

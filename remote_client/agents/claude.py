@@ -5,9 +5,11 @@ How it is driven is in `claude_driver`. Never reads or writes the person's own c
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from remote_client.agent_tools import launching
+from remote_client.agent_tools.tools import SERVER
 from remote_client.agents.adapter import Abilities, AgentDriver, Launch, Wish
 from remote_client.agents.claude_driver import ClaudeDriver
 from remote_client.agents.claude_hooks import COST, HOOKS, PERMISSION_SECONDS
@@ -19,6 +21,7 @@ from remote_client.terminals import Terminals
 from shared.ids import SessionId
 
 SETTINGS = "claude-settings.json"
+TOOLS = "claude-office-tools.json"
 
 
 class ClaudeAdapter:
@@ -43,12 +46,19 @@ class ClaudeAdapter:
             PolicyForbids: a model or an MCP configuration that the policy does not name.
         """
         settings = wish.state / SETTINGS
-        settings.write_text(json.dumps(_settings()))
+        settings.write_text(json.dumps(_settings(self._rule.office_tools)))
         command = [*self._program, "--settings", str(settings), "--permission-mode", self._rule.permission_mode]
         if wish.model is not None:
             command += ["--model", allowed_model(self._agent, self._rule, wish.model)]
+        files = [mcp_file(self._agent, self._rule, wish.mcp)] if wish.mcp is not None else []
+        if self._rule.office_tools:
+            servers = wish.state / TOOLS
+            servers.write_text(json.dumps({"mcpServers": {SERVER: launching.server(self._rule.office_tools)}}))
+            files.append(str(servers))
+        if files:
+            command += ["--mcp-config", *files]
         if wish.mcp is not None:
-            command += ["--mcp-config", mcp_file(self._agent, self._rule, wish.mcp), "--strict-mcp-config"]
+            command.append("--strict-mcp-config")
         if wish.resume is not None:
             command += ["--resume", wish.resume]
         environment = named_environment(self._rule) | {"TERM": "xterm-256color", "DISABLE_AUTOUPDATER": "1"}
@@ -69,8 +79,10 @@ class ClaudeAdapter:
         return ClaudeDriver(session_id, terminals, patterns, fresh=fresh, trusted=trusted)
 
 
-def _settings() -> dict[str, Any]:
-    """The hooks by which Claude Code tells what happens, and its status line, which alone says what it costs."""
+def _settings(tools: Sequence[str]) -> dict[str, Any]:
+    """The hooks by which Claude Code tells what happens, its status line, which alone says what it costs, and that it
+    need not ask before it calls `tools` of its office.
+    """
     hooks: dict[str, Any] = {}
     for name, waits in HOOKS.items():
         relay = hook_relay.command(name, waits, PERMISSION_SECONDS if waits else None)
@@ -78,4 +90,6 @@ def _settings() -> dict[str, Any]:
         if waits:
             hook["timeout"] = PERMISSION_SECONDS
         hooks[name] = [{"hooks": [hook]}]
-    return {"hooks": hooks, "statusLine": {"type": "command", "command": shlex.join(hook_relay.command(COST))}}
+    made: dict[str, Any] = {"type": "command", "command": shlex.join(hook_relay.command(COST))}
+    allowed = [f"mcp__{SERVER}__{tool}" for tool in tools]
+    return {"hooks": hooks, "statusLine": made, **({"permissions": {"allow": allowed}} if allowed else {})}

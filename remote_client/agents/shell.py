@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from remote_client.agent_tools.launching import path_with_command
 from remote_client.agents.adapter import Abilities, AgentDriver, Launch, TurnEnd, Typing, Wish
 from remote_client.agents.pasting import CTRL_C, ENTER, paste
 from remote_client.agents.shell_stream import STOP_FILE, Line, ShellStream, Sign, marks
@@ -41,8 +42,10 @@ class ShellAdapter:
     name = "shell"
     abilities = Abilities(takes_scripts=True)
 
-    def __init__(self, program: Sequence[str] = ("bash",)) -> None:
+    def __init__(self, program: Sequence[str] = ("bash",), *, tools: bool = False) -> None:
+        """`tools`: whether scripts may call `semo-agent`."""
         self._program = tuple(program)
+        self._tools = tools
 
     def version(self) -> str | None:
         path = shutil.which(self._program[0])
@@ -59,6 +62,8 @@ class ShellAdapter:
         stop_file = str(wish.state.absolute() / "stop")
         terminal = {"TERM": "xterm-256color", "HISTFILE": "", "INPUTRC": str(INPUTRC), "ENV": str(STARTUP)}
         environment = marks(nonce) | terminal | {STOP_FILE: stop_file}
+        if self._tools:
+            environment["PATH"] = path_with_command(wish.state.absolute() / "bin")
         return Launch(command, environment, {"nonce": nonce, "stop_file": stop_file})
 
     def drive(

@@ -21,6 +21,7 @@ from semo.cli import (
     pr,
     server,
     sessions,
+    spec,
     worktree,
 )  # fmt: skip
 
@@ -58,6 +59,9 @@ app.command(rich_help_panel=WORK)(costs.costs)
 app.add_typer(budget.group, rich_help_panel=WORK)
 app.add_typer(clients.group, rich_help_panel=OFFICE)
 app.add_typer(pr.group, rich_help_panel=WORK)
+app.add_typer(spec.group, rich_help_panel=WORK)
+app.command(rich_help_panel=WORK)(spec.questions)
+app.command(rich_help_panel=WORK)(spec.answer)
 app.add_typer(client.group, rich_help_panel=MACHINE)
 app.add_typer(worktree.group, rich_help_panel=MACHINE)
 app.command(rich_help_panel=MACHINE)(sessions.recordings)

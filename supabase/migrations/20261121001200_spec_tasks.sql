@@ -336,12 +336,15 @@ begin
   return v_id;
 end $$;
 
--- Draws: review → planning. Takes at least one comment: the agent must know what is wanted.
-create function send_back_spec(p_task uuid, p_version integer, p_author text default null)
+-- Draws: review → planning. Takes at least one comment, made before or with it: the agent must know what is wanted.
+-- p_comments: [{"text","document"?,"line"?}].
+create function send_back_spec(p_task uuid, p_version integer, p_author text default null, p_comments jsonb default '[]')
 returns spec_tasks language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_task spec_tasks := semo.spec_in_review(p_task, p_version);
 begin
+  perform comment_spec(p_task, p_version, c.text, c.document, c.line, p_author)
+  from jsonb_to_recordset(p_comments) as c(text text, document text, line integer);
   if not exists (select 1 from spec_comments where spec_task_id = p_task and round = v_task.round) then
     perform semo.refuse('SO004', format('version %s has no comment that says what is to be changed', p_version), 'comment on it first');
   end if;

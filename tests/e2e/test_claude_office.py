@@ -88,6 +88,22 @@ class World:
     async def semo(self, *arguments: str) -> Ran:
         return await semo(*arguments, "--data", str(self.office.data))
 
+    async def spec_in(self, api: httpx.AsyncClient, status: str) -> dict[str, Any]:
+        """The spec task "small", once it is in that status; whatever its agents ask leave for is given."""
+        given: set[str] = set()
+        async with asyncio.timeout(90):
+            while True:
+                task = (await api.get("spec-tasks/small")).raise_for_status().json()
+                if task["status"] == status:
+                    return task
+                assert task["status"] != "failed", json.dumps(task, indent=1)
+                for asking in await self.office.rows("agent_sessions", status="needs_permission"):
+                    if asking["id"] not in given:
+                        given.add(asking["id"])
+                        await asyncio.sleep(DIALOG_SETTLES_SECONDS)
+                        await self.office.insert("send_keys", {"keys": ["1"]}, session_id=asking["id"])
+                await asyncio.sleep(0.2)
+
     async def until_event(self, session_id: str, kind: str) -> dict[str, Any]:
         async with asyncio.timeout(20):
             while True:
@@ -276,6 +292,34 @@ async def test_a_turn_outlives_the_client_and_its_result_is_whole(world: World):
     assert (finished["status"], finished["result"]["marker"]) == ("completed", True), finished
     assert finished["result"]["cost_usd"] > 0
     assert len(world.api.asked("OUTLIVES")) == 1
+
+
+async def test_claude_plans_a_spec_task_and_does_its_work_and_reports_progress_by_mcp(world: World):
+    """Planning, approval, one item, done; a tool of the office is called by the real CLI through its MCP server."""
+    folder = ".semo/specs/small"
+    plan = (
+        f"mkdir -p {folder} && cd {folder} && echo 'THE SYSTEM SHALL greet' > requirements.md && echo d > design.md"
+        " && echo '- [ ] 1 GREETITEM them (role: BE)' > tasks.md && echo '{}' > spec-metadata.json"
+        " && git add . && git commit -qm Plan"
+    )
+    work = "echo hello > hello.txt && git add hello.txt && git commit -qm Greet"
+    report = Use("mcp__semo__report_progress", {"text": "nearly there", "percent": 90})
+    world.api.script("PLANSMALL", Use("Bash", {"command": plan, "description": "Plan"}), say(f"Planned. {DONE}"))
+    world.api.script(
+        "GREETITEM", report, Use("Bash", {"command": work, "description": "Greet"}), say(f"Greeted. {DONE}")
+    )
+    async with world.office.api() as api:
+        wishes = {"title": "PLANSMALL thing", "name": "small", "agent": "claude", "start": True}
+        made = await api.post("spec-tasks", json=wishes)
+        assert made.status_code == 201, made.text
+        await world.spec_in(api, "review")
+        approved = await api.post("spec-tasks/small/versions/1/approve")
+        assert approved.status_code == 200, approved.text
+        task = await world.spec_in(api, "done")
+    [session] = [one for one in task["sessions"] if one["label"] == "1"]
+    assert (session["progress"], session["status"]) == ("nearly there", "done")
+    [event] = await world.office.rows("coordination_events", spec_task_id=task["id"], kind="progress")
+    assert event["author"] == f"session:{session['session_id']}"
 
 
 async def test_the_demo_works_with_claude_when_asked(tmp_path: Path):

@@ -1,0 +1,128 @@
+"""A spec task from its plan to done on real sessions: sent back once, a session that another adds, a killed client."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.git import git
+from tests.support.running_office import RunningOffice, semo
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
+
+PLANNING = """: <<'COMMENTS'
+{{comments}}
+COMMENTS
+mkdir -p {{folder}} && cd {{folder}}
+echo 'WHEN it is asked THE SYSTEM SHALL answer.' > requirements.md
+echo '# Design of round {{round}}' > design.md
+cat > tasks.md <<'TASKS'
+%s
+TASKS
+echo '{"name": "{{name}}"}' > spec-metadata.json
+git add -A . && git commit -qm 'Plan {{round}}'
+echo '{{done}}'
+"""
+WORK = """{{body}}
+git add -A && git commit -qm '{{label}}'
+echo '{{done}}'
+"""
+TASKS = """# Tasks
+
+- [ ] 1 Begin (role: BE)
+  semo-agent report_progress '{"text": "begun", "percent": 10}'
+  semo-agent spawn_session '{"title": "Extra", "prompt": "echo extra > extra.txt", "role": "QA"}'
+  semo-agent ask_person '{"text": "Shall it go on?"}' > answer.json
+- [ ] 2 End (role: FE; depends on 1)
+  cp answer.json copied.json
+"""
+
+
+async def until(office: RunningOffice, name: str, *statuses: str) -> dict[str, Any]:
+    async with office.api() as api, asyncio.timeout(150):
+        while True:
+            task = (await api.get(f"spec-tasks/{name}")).raise_for_status().json()
+            if task["status"] in statuses:
+                return task
+            assert task["status"] != "failed", json.dumps(task, indent=1)
+            await asyncio.sleep(0.2)
+
+
+async def question_of(office: RunningOffice) -> dict[str, Any]:
+    async with office.api() as api, asyncio.timeout(120):
+        while True:
+            found = (await api.get("questions", params={"status": "open"})).raise_for_status().json()["questions"]
+            if found:
+                return found[0]
+            await asyncio.sleep(0.2)
+
+
+def repository_of(office: RunningOffice, task: dict[str, Any], sessions: list[dict[str, Any]]) -> Path:
+    worktree = next(one["worktree_path"] for one in sessions if one["branch"] == task["sessions"][0]["branch"])
+    return Path(git(Path(worktree), "rev-parse", "--path-format=absolute", "--git-common-dir").strip())
+
+
+async def test_from_a_plan_to_done_with_a_review_that_sends_back_an_added_session_and_a_killed_client(
+    office: RunningOffice,
+):
+    async with office.api() as api:
+        wishes = {"title": "Talk", "start": True, "planning_template": PLANNING % TASKS, "work_template": WORK}
+        made = await api.post("spec-tasks", json=wishes)
+        assert made.status_code == 201, made.text
+        task = await until(office, "talk", "review")
+        sent = await api.post(
+            "spec-tasks/talk/versions/1/send-back",
+            json={"comments": [{"text": "Say more", "document": "design.md", "line": 1}]},
+        )
+        assert sent.status_code == 200, sent.text
+        task = await until(office, "talk", "review")
+        assert task["version"] == 2
+        stale = await api.post("spec-tasks/talk/versions/1/approve")
+        assert (stale.status_code, "no longer the newest" in stale.json()["detail"]) == (409, True)
+    approved = await semo("spec", "approve", "talk", "--version", "2", "--data", str(office.data))
+    assert approved.exit_code == 0, approved.err
+
+    question = await question_of(office)
+    os.kill(office.pid_of("remote_client"), signal.SIGKILL)
+    answered = await semo("answer", question["id"], "go on", "--data", str(office.data))
+    assert answered.exit_code == 0, answered.err
+    again = await semo("answer", question["id"], "stop", "--data", str(office.data))
+    assert (again.exit_code, "was answered" in again.err) == (6, True)
+
+    task = await until(office, "talk", "done")
+    sessions = {one["label"]: one for one in task["sessions"]}
+    assert {label: one["status"] for label, one in sessions.items()} == dict.fromkeys(
+        ("planning-1", "planning-2", "1", "2", "s1"), "done"
+    )
+    assert (sessions["s1"]["parent"], sessions["1"]["children"]) == ("1", ["s1"])
+    assert sessions["2"]["started_at"] >= sessions["1"]["ended_at"]
+
+    repository = repository_of(office, task, await office.rows("agent_sessions"))
+    log = await written(repository)
+    assert json.loads(git(repository, "show", "spec/talk:copied.json"))["answer"] == "go on"
+    assert git(repository, "show", "spec/talk:extra.txt") == "extra\n"
+    assert show(repository, "tasks.md").strip() == TASKS.strip().replace("[ ]", "[x]")
+    assert "reported: begun (10 %)" in show(repository, "history/1.md")
+    assert "was added by 1: Extra" in log
+    assert "# Design of round 2" in show(repository, "design.md")
+
+
+async def written(repository: Path) -> str:
+    """The log of the task, once all of it is on its branch."""
+    async with asyncio.timeout(60):
+        while True:
+            log = show(repository, "coordination.md")
+            if "done by office" in log:
+                return log
+            await asyncio.sleep(0.2)
+
+
+def show(repository: Path, document: str) -> str:
+    try:
+        return git(repository, "show", f"spec/talk:.semo/specs/talk/{document}")
+    except AssertionError:
+        return ""
