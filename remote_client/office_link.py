@@ -420,9 +420,7 @@ class OfficeLink:
         self, session_id: SessionId, call_id: UUID, tool: str, arguments: dict[str, Any]
     ) -> dict[str, Any]:
         """What the office answers an agent: `{"answer"}`, or `{"question"}` when a person has to answer first."""
-        return await self._own(
-            "agent_call", session=session_id, call=call_id, tool=tool, arguments=self._redact(arguments)
-        )
+        return await self._own("agent_call", session=session_id, call=call_id, tool=tool, arguments=arguments)
 
     async def agent_answers(self, questions: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
         """Of these questions, the ones that are settled, with what their agents are told."""
