@@ -72,7 +72,10 @@ async def test_a_new_policy_holds_at_once_and_a_wrong_one_changes_nothing(
         "select 1 from remote_clients where id = %s and not capabilities -> 'agents' ? 'shell'", one.client_id
     )
 
-    await change(begun, "policy_changed", "agents")
+    _replace(policy, begun)
+    await office.until_true(
+        "select 1 from remote_clients where id = %s and capabilities -> 'agents' ? 'shell'", one.client_id
+    )
     assert (await office.do("send_prompt", {"text": DONE}, session_id=session_id)).status == "completed"
     [session] = await office.sql("select ended_at from agent_sessions where id = %s", session_id)
     assert session["ended_at"] is None
