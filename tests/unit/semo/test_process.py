@@ -61,6 +61,15 @@ async def test_a_child_that_was_stopped_stays_stopped(tmp_path: Path):
     assert child.restarts == 0
 
 
+async def test_a_child_that_ends_for_good_is_not_asked_again(tmp_path: Path):
+    code = "import sys; print('{}', flush=True); sys.exit(4)"
+    child = Part("test part", ["-c", code], {}, tmp_path / "part.log", frozenset({4}))
+    said: list[str] = []
+    await child.start()
+    await child.keep_running(said.append)
+    assert (child.restarts, len(said), "is not started again" in said[0]) == (0, 1, True)
+
+
 async def test_a_child_sees_nothing_of_our_environment_but_what_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
