@@ -1,5 +1,6 @@
 """The official CLI makes the same database of our migrations as our own migrator, and takes our config.toml whole."""
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -80,17 +81,17 @@ async def test_it_makes_the_same_database_as_our_own_migrator(postgres: Embedded
         assert await migrate(pushed.dsn_for("postgres"), SUPABASE) == [], "either goes on where the other was"
 
 
-def test_it_understands_all_of_our_config(tmp_path: Path) -> None:
+async def test_it_understands_all_of_our_config_and_would_say_what_it_does_not(tmp_path: Path) -> None:
     """It reads and checks the file before it looks for Docker, which it does not find here."""
-    ran = supabase(tmp_path / "home", "start", folder=of_ours(tmp_path))
-    said = ran.stdout + ran.stderr
+    wrong = tmp_path / "wrong"
+    (wrong / "supabase").mkdir(parents=True)
+    (wrong / "supabase" / "config.toml").write_text('project_id = "x"\n[auth]\nsign_ups = false\n')
+    ours, theirs = await asyncio.gather(
+        asyncio.to_thread(supabase, tmp_path / "home", "start", folder=of_ours(tmp_path)),
+        asyncio.to_thread(supabase, tmp_path / "another home", "start", folder=wrong),
+    )
+    said = ours.stdout + ours.stderr
     assert "docker" in said.lower(), said
     assert "does not recognize" not in said, said
     assert "config.toml" not in said, said
-
-
-def test_it_would_have_said_what_it_does_not_understand(tmp_path: Path) -> None:
-    (tmp_path / "supabase").mkdir()
-    (tmp_path / "supabase" / "config.toml").write_text('project_id = "x"\n[auth]\nsign_ups = false\n')
-    ran = supabase(tmp_path / "home", "start", folder=tmp_path)
-    assert "does not recognize" in ran.stdout + ran.stderr
+    assert "does not recognize" in theirs.stdout + theirs.stderr
