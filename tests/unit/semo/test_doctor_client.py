@@ -26,7 +26,7 @@ SEEN = "2026-11-21T10:00:00+00:00"
 @pytest.fixture(autouse=True)
 def _heard_by_respx(monkeypatch: pytest.MonkeyPatch) -> None:
     """The quick transport of the client's calls goes past it."""
-    monkeypatch.setattr("remote_client.supabase_calls.AiohttpTransport", httpx.AsyncHTTPTransport)
+    monkeypatch.setattr("remote_client.supabase_calls.Roads", httpx.AsyncHTTPTransport)
 
 
 @pytest.fixture
