@@ -225,7 +225,8 @@ async def _try_tables(matrix: Matrix, trial: Trial, told: Expected, there: Mappi
     for name, columns in there.items():
         table, rows = told.tables.get(name), rows_of.get(name)
         if table is None:
-            matrix.unknown.append(f'table {name}: add [tables.{name}] with select = ["members", "service"]')
+            section = f'[tables."{name}"]' if "." in name else f"[tables.{name}]"
+            matrix.unknown.append(f'table {name}: add {section} with select = ["members", "service"]')
         elif rows is None or not await trial.has_rows(table, rows):
             matrix.unknown.append(f'table {name} has no row of the office: add new = {{ column = "SQL" }}, or of')
         else:
