@@ -14,6 +14,13 @@ async def full(world: World) -> FullOffice:
     return await full_office(world)
 
 
+async def column_of(owner: Caller, table: str) -> str:
+    """Which rows are the office's, where access.toml leaves it to the columns."""
+    columns = await owner.ask("select column_name from information_schema.columns where table_name = %s", table)
+    named = {column["column_name"] for column in columns}
+    return next(f"{name}_id = ${name}" for name in ("office", "client", "session") if f"{name}_id" in named)
+
+
 async def seen_by(full: FullOffice, caller: Caller) -> set[str]:
     """The tables of which the caller sees rows that belong to the full office."""
     seen: set[str] = set()
@@ -23,7 +30,7 @@ async def seen_by(full: FullOffice, caller: Caller) -> set[str]:
             continue
         if not await full.owner.value("select has_table_privilege(%s, %s, 'select')", caller.role, table):
             continue
-        rows = Template(thing.of or "office_id = $office").substitute(ids)
+        rows = Template(thing.of or await column_of(full.owner, table)).substitute(ids)
         if await caller.value(f"select count(*) from {table} where {rows}"):  # noqa: S608  our own names
             seen.add(table)
     return seen
