@@ -31,7 +31,7 @@ MACHINE = "This machine, for any office"
 SERVER = "An office on your own Supabase project"
 
 app = typer.Typer(
-    help="An office of coding agents that work in real terminals on developers' own machines.\n\n"
+    help="An office of coding agents in real terminals on developers' own machines.\n\n"
     "Begin with [bold]semo up[/bold], and in another terminal:"
     " [bold]semo run \"git status; echo '\\[SEMO:DONE]'\" --role BE[/bold]",
     no_args_is_help=True,
@@ -61,7 +61,7 @@ app.add_typer(clients.group, rich_help_panel=OFFICE)
 app.add_typer(pr.group, rich_help_panel=WORK)
 app.add_typer(spec.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(spec.questions)
-app.command(rich_help_panel=WORK)(spec.answer)
+app.command(hidden=True)(spec.answer)  # `semo questions` shows it with each question
 app.add_typer(client.group, rich_help_panel=MACHINE)
 app.add_typer(worktree.group, rich_help_panel=MACHINE)
 app.command(rich_help_panel=MACHINE)(sessions.recordings)

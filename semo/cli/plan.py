@@ -150,7 +150,7 @@ def stop(
     data: Data = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Stop everything in the office: cancel all plans, interrupt every session, then end it. Asks twice."""
+    """Stop all plans, then every session of the office. Asks twice."""
     if not yes:
         typer.confirm("Cancel every plan, and interrupt and end every session of this office?", abort=True)
         typer.confirm("Really everything? Work that is not committed stays in its worktrees.", abort=True)
