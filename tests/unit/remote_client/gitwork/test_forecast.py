@@ -102,7 +102,11 @@ async def test_a_git_that_is_too_old_is_told_apart_by_its_version(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for version, fits in (((2, 37), False), ((1, 99), False), ((2, 38), True), ((3, 0), True)):
-        monkeypatch.setattr(trees, "version_of", lambda _git, version=version: version)
+
+        def version_of(_git: Git, found: tuple[int, int] = version) -> tuple[int, int]:
+            return found
+
+        monkeypatch.setattr(trees, "version_of", version_of)
         if fits:
             trees.require_merge_tree(Git(place.repository))
         else:
