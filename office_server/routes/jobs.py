@@ -24,7 +24,9 @@ class Again(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     answer: Text | None = Field(
-        default=None, description="typed into the session that asked, instead of the prompt; the job goes on there"
+        default=None,
+        description="typed into the session that asked, instead of the prompt; the job goes on there",
+        examples=["use the second one"],
     )
 
 
@@ -32,8 +34,14 @@ class Dropping(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     go_on: bool = Field(
-        default=False, description="what waits for it goes on as if it were done; otherwise as after a failure"
+        default=False,
+        description="what waits for it goes on as if it were done; otherwise as after a failure",
+        examples=[True],
     )
+
+
+_AGAIN = Again()
+_DROPPING = Dropping()
 
 
 class JobChange(BaseModel):
@@ -93,19 +101,19 @@ async def change_job(access: Operator, services: ServicesDep, job_id: JobId, bod
 
 
 @router.post("/jobs/{job_id}/retry")
-async def retry_job(access: Operator, services: ServicesDep, job_id: JobId, body: Again | None = None) -> JobDetail:
+async def retry_job(access: Operator, services: ServicesDep, job_id: JobId, body: Again = _AGAIN) -> JobDetail:
     """Tries a blocked, failed or cancelled job again, and with it what was skipped for it. With an answer, in the
     session that asked; otherwise in a fresh one."""
     await _job(services, access, job_id)
-    await services.backend.plans.retry(job_id, body.answer if body else None)
+    await services.backend.plans.retry(job_id, body.answer)
     return await _moved(services, access, job_id)
 
 
 @router.post("/jobs/{job_id}/drop")
-async def drop_job(access: Operator, services: ServicesDep, job_id: JobId, body: Dropping | None = None) -> JobDetail:
+async def drop_job(access: Operator, services: ServicesDep, job_id: JobId, body: Dropping = _DROPPING) -> JobDetail:
     """Withdraws a job; what runs of it is interrupted."""
     await _job(services, access, job_id)
-    await services.backend.plans.drop(job_id, body.go_on if body else False)
+    await services.backend.plans.drop(job_id, body.go_on)
     return await _moved(services, access, job_id)
 
 
