@@ -12,10 +12,11 @@ from benchmarks.monitor import monitor
 from benchmarks.outages import outages
 from benchmarks.pools import pools
 from benchmarks.reader import reader
+from benchmarks.recovery import recovery
 from benchmarks.scheduling import scheduling
 from benchmarks.terminals import terminals
 
-_ALL = (reader, monitor, terminals, pools, claude, dispatch, delivery, outages, scheduling)
+_ALL = (reader, monitor, terminals, pools, claude, dispatch, delivery, outages, recovery, scheduling)
 BENCHMARKS = {one.__name__: one for one in _ALL}
 
 
