@@ -76,7 +76,7 @@ class Part:
 
         Pauses double from half a second to ten, and begin anew once it has run for half a minute.
         """
-        pause = 0.5
+        pause = 0.25
         clock = asyncio.get_running_loop().time
         while self._process is not None:
             started = clock()

@@ -10,29 +10,40 @@ TYPING: dict[str, Row] = {
     "send_text": {"text": "x"},
     "send_keys": {"keys": ["enter"]},
 }
-REPEATABLE: dict[str, Row] = {
-    "create_session": {"role": "BE"},
+IN_A_SESSION: dict[str, Row] = {
     "get_output": {},
     "resize": {"cols": 80, "rows": 24},
     "cancel": {},
     "terminate": {},
     "release_session": {},
+    "check_work": {},
 }
+IN_NO_SESSION: dict[str, Row] = {
+    "create_session": {"role": "BE"},
+    "read_documents": {"spec": "login"},
+    "write_documents": {"spec": "login", "documents": {"tasks.md": "x"}, "message": "tasks"},
+    "merge_work": {"spec": "login", "branch": "agent/BE-login"},
+    "publish_branch": {"branch": "agent/BE-login"},
+    "follow_pull_request": {"branch": "agent/BE-login"},
+    "merge_branch": {"branch": "agent/BE-login"},
+}
+REPEATABLE = IN_A_SESSION | IN_NO_SESSION
 
 
 async def abandoned(world: World, command_type: str, payload: Row) -> tuple[Client, Row]:
     """A claimed command whose owner does not renew it any more."""
     office = await world.office()
     client = await world.client(office)
-    session = None if command_type == "create_session" else await client.open_session(office)
-    await world.command(office, command_type, payload, session_id=session)
+    where = (
+        {"client_id": client.id} if command_type in IN_NO_SESSION else {"session_id": await client.open_session(office)}
+    )
+    await world.command(office, command_type, payload, **where)
     (command,) = await client.claim()
     await world.lease_runs_out(command)
     return client, command
 
 
 def test_every_type_has_its_rule() -> None:
-
     assert {*TYPING, *REPEATABLE} == set(CommandType)
 
 
