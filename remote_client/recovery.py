@@ -90,10 +90,15 @@ class Recovery:
         for session_id in self._found.keys() - kept.keys():
             log.info("the office has ended a session meanwhile", session_id=str(session_id))
             await self._maker.drop(session_id)
+        ours = {
+            command_id
+            for command_id, one in left.items()
+            if (command_id, one.entry.attempt) in registration.held or one.entry.state == "finished"
+        }
         for one in kept.values():
-            await self._take_up(one, left)
+            await self._take_up(one, left, ours)
         for command_id, one in left.items():
-            if (command_id, one.entry.attempt) in registration.held or one.entry.state == "finished":
+            if command_id in ours:
                 await self._go_on(one)
             else:
                 self._journal.settled(command_id, one.entry.attempt)
@@ -115,15 +120,17 @@ class Recovery:
 
     # Sessions ---------------------------------------------------------------------------------------------------------
 
-    async def _take_up(self, kept: KeptSession, left: dict[CommandId, _Left]) -> None:
+    async def _take_up(self, kept: KeptSession, left: dict[CommandId, _Left], ours: set[CommandId]) -> None:
         note, info = self._found[kept.session_id]
         running = [one for one in left.values() if one.entry.typing and one.entry.typing.session_id == kept.session_id]
         turn = next((one.start for one in running if one.start is not None), None)
+        # The office gave its command up meanwhile: nobody would follow it, and what came after it would wait for ever.
+        given_up = any(one.start is not None and one.entry.command_id not in ours for one in running)
         holder = left.get(kept.acquired_by) if kept.acquired_by is not None else None
         untyped = holder is not None and holder.entry.state == "claimed"
         finished = any(one.entry.state == "finished" for one in running)
         unfollowed = kept.status is SessionStatus.EXECUTING and turn is None and not finished
-        if kept.status is SessionStatus.CREATING or unfollowed or (untyped and not kept.goes_back):
+        if kept.status is SessionStatus.CREATING or unfollowed or given_up or (untyped and not kept.goes_back):
             await self._maker.drop(kept.session_id, _ENDED_WORDS)
             return
         try:

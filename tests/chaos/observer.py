@@ -57,6 +57,7 @@ class Observer:
     async def keep_asking(self, least: int, over: asyncio.Event) -> None:
         while not over.is_set() or len(self.asked) < least:
             await self._ask_one(len(self.asked))
+            deadline = time.monotonic() + SETTLE_SECONDS
             while True:
                 [row] = await self.sql(
                     "select count(*) as n from agent_commands where office_id = %s "
@@ -65,6 +66,7 @@ class Observer:
                 )
                 if row["n"] < AT_ONCE:
                     break
+                assert time.monotonic() < deadline, "nothing comes to an end any more"
                 await asyncio.sleep(0.1)
 
     async def _ask_one(self, number: int) -> None:

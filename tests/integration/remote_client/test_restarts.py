@@ -179,3 +179,23 @@ async def test_what_the_office_ended_meanwhile_is_ended_here(office: Office, kil
     await killable.start_process()
 
     await gone(tmp_path / "pid")
+
+
+async def test_a_turn_that_the_office_gave_up_while_no_client_was_there_ends_its_session_and_holds_up_nothing(
+    office: Office, killable: Machine, tmp_path: Path
+) -> None:
+    session_id = await office.session()
+    script, began, _ = slow(tmp_path)
+    asked = await office.ask("send_prompt", {"text": script}, session_id=session_id)
+    await written(began)
+
+    await killable.kill()
+    await office.sql("update agent_commands set lease_until = now() - interval '1 second' where id = %s", asked)
+    await office.sql("select rescue_commands()")
+    behind = await office.ask("send_prompt", {"text": DONE}, session_id=session_id)
+    await killable.start_process()
+
+    assert (await office.command(asked)).status == "lost"
+    assert (await office.until(behind)).status == "failed", "its session is over"
+    assert began.read_text() == "began\n"
+    assert (await office.do("send_prompt", {"role": "BE", "text": DONE})).status == "completed"
