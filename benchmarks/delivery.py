@@ -37,6 +37,7 @@ CROWDS = (1, 10, 50)
 COMMANDS = 1000
 CLAIM_LIMIT = 10
 FORGE_ONE_IN = 20
+FULL_SECONDS = 0.02
 SHELL: dict[str, Any] = {"agents": {"shell": "1"}, "default_agent": "shell"}
 
 
@@ -62,7 +63,7 @@ async def delivery() -> AsyncIterator[Figure]:
 
 async def _delivered(size: int, office: Office, folder: Path, repository: Path) -> Figure:
     folder.mkdir()
-    await office.sql("update offices set session_limit = 1000 where id = %s", office.office_id)
+    await office.sql("update offices set session_limit = 100 where id = %s", office.office_id)
     async with AsyncExitStack() as open_calls:
         crowd = [await _Member.joined(office, folder / str(n), repository, open_calls) for n in range(size)]
         await office.sql(
@@ -72,7 +73,7 @@ async def _delivered(size: int, office: Office, folder: Path, repository: Path) 
         )  # fmt: skip
         sys.stderr.write(f"  {COMMANDS} commands for {size} clients\n")
         began = time.monotonic()
-        await asyncio.gather(*(member.work() for member in crowd))
+        await asyncio.gather(*(member.work(crowd) for member in crowd))
         seconds = time.monotonic() - began
         begun = Counter[UUID]()
         for member in crowd:
@@ -118,9 +119,12 @@ class _Member:
         stale.epoch = Epoch(registration.epoch - 1)
         return cls(link, stale)
 
-    async def work(self) -> None:
-        """Until a claim brings nothing."""
-        while commands := await self._link.claim_commands(CLAIM_LIMIT, 30):
+    async def work(self, crowd: "list[_Member]") -> None:
+        """Until all is done. A claim that brings nothing met an office whose places were all taken."""
+        while sum(len(member.samples_ms) for member in crowd) < COMMANDS:
+            commands = await self._link.claim_commands(CLAIM_LIMIT, 30)
+            if not commands:
+                await asyncio.sleep(FULL_SECONDS)
             claimed_at = time.monotonic()
             self.begun.update(command.command_id for command in commands)
             await asyncio.gather(*(self._complete(command, claimed_at) for command in commands))
