@@ -10,6 +10,7 @@ from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from office_server import unknown
+from office_server.acting import Actor, act_for
 from office_server.rows import Office, Token
 from office_server.services import Services, ServicesDep
 from office_server.tokens import PREFIX, hash_of
@@ -73,6 +74,7 @@ def everywhere(least: MemberRole) -> Callable[..., Coroutine[Any, Any, Token]]:
 
     async def check(caller: Caller) -> Token:
         _check_role(caller, least)
+        act_for(Actor(author_of(caller), caller.id))
         if caller.office_id is not None:
             raise Forbidden(
                 "This needs a token that is valid in every office; yours is for one.",
@@ -110,6 +112,7 @@ class InOffice:
             raise office
         if office is None:
             raise unknown.office(office_id)
+        act_for(Actor(author_of(caller), caller.id))
         return Access(office, caller)
 
 

@@ -21,6 +21,7 @@ from office_server.limits import TriesPerMinute
 from office_server.maintenance import Maintenance
 from office_server.metrics import Metrics
 from office_server.middleware import BodyLimit, Observed
+from office_server.once import Once
 from office_server.personas import PersonaKeeper
 from office_server.planning import Planner
 from office_server.results import Results
@@ -122,6 +123,7 @@ def make_services(settings: OfficeSettings, backend: Backend, metrics: Metrics) 
         enrollment=Enrollment(backend),
         enroll_tries=TriesPerMinute(settings.enroll_per_minute),
         sign_in_tries=TriesPerMinute(settings.enroll_per_minute),
+        once=Once(settings.service_role_key.get_secret_value()),
         metrics=metrics,
         scheduler=scheduler,
         planner=Planner(backend, scheduler),

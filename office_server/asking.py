@@ -8,6 +8,7 @@ from typing import Any, cast
 from office_server import unknown
 from office_server.backend import Backend
 from office_server.metrics import Metrics
+from office_server.once import used_for_something_else
 from office_server.rows import Command
 from shared.errors import Conflict, InvalidPayload, NotFound
 from shared.ids import ClientId, OfficeId, SessionId
@@ -133,11 +134,7 @@ def _the_same(wish: Wish, earlier: Command) -> Command:
         and earlier.max_attempts == wish.max_attempts
     )
     if not same:
-        raise Conflict(
-            "This Idempotency-Key was used before, for another request.",
-            advice="use a new key for each new request",
-            command_id=str(earlier.id),
-        )
+        raise used_for_something_else(command_id=str(earlier.id))
     return earlier
 
 

@@ -105,11 +105,31 @@ class Command(Row):
     claimed_by: ClientId | None
     deadline: datetime | None
     author: str | None
-    created_at: datetime
+    created_at: datetime = Field(description="when it was stored")
+    offered_at: datetime = Field(description="when this attempt could be taken first")
+    claimed_at: datetime | None
+    typed_at: datetime | None
+    confirmed_at: datetime | None = Field(description="when the agent showed that it had it")
+    finished_at: datetime | None = Field(description="when the work was over, as the machine says")
+    reported_at: datetime | None = Field(description="when the office had the result")
+
+
+class Receipt(Row):
+    """What became of one attempt at a command, step by step."""
+
+    attempt: Attempt
+    client_id: ClientId | None
+    offered_at: datetime
     claimed_at: datetime | None
     typed_at: datetime | None
     confirmed_at: datetime | None
     finished_at: datetime | None
+    reported_at: datetime | None
+    ended: str | None = Field(
+        description="null: it goes on; given_back, rescued, failed: another one followed; else what the command became",
+        examples=["completed"],
+    )
+    error_code: str | None
 
 
 class TurnStart(Row):

@@ -11,6 +11,7 @@ from office_server.enrollment import Enrollment
 from office_server.hints import Hints
 from office_server.limits import TriesPerMinute
 from office_server.metrics import Metrics
+from office_server.once import Once
 from office_server.personas import PersonaKeeper
 from office_server.planning import Planner
 from office_server.results import Results
@@ -29,6 +30,7 @@ class Services:
     enrollment: Enrollment
     enroll_tries: TriesPerMinute
     sign_in_tries: TriesPerMinute
+    once: Once
     metrics: Metrics
     scheduler: Scheduler
     planner: Planner

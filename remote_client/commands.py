@@ -132,3 +132,5 @@ class Completion:
     typed_at: datetime | None = None
     confirmed_at: datetime | None = None
     retry: Retry | None = None
+    finished_at: datetime | None = None
+    """When the work was over; the result may be on its way for long after that."""

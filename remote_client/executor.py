@@ -6,6 +6,7 @@ What a command does is in `handlers`; how its result gets to the office in `outb
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -124,6 +125,7 @@ class Executor:
             self._journal.settled(command.command_id, command.attempt)
             self._leases.drop(hold)
         else:
+            completion = replace(completion, finished_at=completion.finished_at or datetime.now(UTC))
             self._journal.finished(command, completion)
             self._leases.finished(hold)
             self._outbox.put(hold, completion)

@@ -288,6 +288,7 @@ def _written(completion: Completion) -> str:
             "typed_at": completion.typed_at.isoformat() if completion.typed_at else None,
             "confirmed_at": completion.confirmed_at.isoformat() if completion.confirmed_at else None,
             "retry": completion.retry,
+            "finished_at": completion.finished_at.isoformat() if completion.finished_at else None,
         }
     )
 
@@ -296,10 +297,12 @@ def _read(text: str | None) -> Completion | None:
     if text is None:
         return None
     kept = json.loads(text)
-    status, typed_at, confirmed_at = kept.pop("session_status"), kept.pop("typed_at"), kept.pop("confirmed_at", None)
+    status = kept.pop("session_status")
+    typed_at, confirmed_at, finished_at = [kept.pop(name, None) for name in ("typed_at", "confirmed_at", "finished_at")]
     return Completion(
         **kept,
         session_status=SessionStatus(status) if status else None,
         typed_at=datetime.fromisoformat(typed_at) if typed_at else None,
         confirmed_at=datetime.fromisoformat(confirmed_at) if confirmed_at else None,
+        finished_at=datetime.fromisoformat(finished_at) if finished_at else None,
     )

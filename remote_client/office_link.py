@@ -339,6 +339,7 @@ class OfficeLink:
             confirmed_at=completion.confirmed_at,
             output=[_record(chunk) for chunk in output],
             retry=completion.retry,
+            finished_at=completion.finished_at,
         )
 
     async def report_lost(self, command_id: CommandId, attempt: Attempt, error: str) -> None:

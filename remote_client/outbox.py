@@ -130,6 +130,7 @@ def _weaker(completion: Completion, error: Refused) -> Completion | None:
         return replace(completion, session_status=None)
     if completion.result is not None:
         return Completion(
-            False, None, error.code, f"the result was refused: {error.detail}", typed_at=completion.typed_at
-        )
+            False, None, error.code, f"the result was refused: {error.detail}",
+            typed_at=completion.typed_at, finished_at=completion.finished_at,
+        )  # fmt: skip
     return None

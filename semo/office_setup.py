@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from local_supabase.files import write_private
+from office_server.acting import Actor, act_for
 from office_server.backend import open_backend
 from office_server.settings import OfficeSettings
 from office_server.tokens import hash_of, mint
@@ -30,6 +31,7 @@ async def init_office(supabase_url: str, service_role_key: str, name: str) -> Of
     Raises:
         SemoError: Supabase does not answer, its migrations are missing, or the name is taken.
     """
+    act_for(Actor("semo"))
     try:
         async with open_backend(supabase_url, service_role_key) as backend:
             office = await backend.offices.add({"name": name})

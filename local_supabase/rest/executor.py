@@ -28,7 +28,8 @@ PREPARED_STATEMENTS = 300
 _SETTINGS = (
     "select set_config('role', $1, true), set_config('request.jwt.claims', $2, true),"
     " set_config('request.method', $3, true), set_config('request.path', $4, true),"
-    " set_config('search_path', $5, true), set_config('transaction_read_only', $6, true)"
+    " set_config('search_path', $5, true), set_config('transaction_read_only', $6, true),"
+    " set_config('request.headers', $7, true)"
 )
 
 
@@ -41,6 +42,7 @@ class Context:
     path: str
     schema: str
     read_only: bool
+    headers_json: str = "{}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Executor:
         """
         settings = [
             context.caller.role, context.caller.claims_json, context.method, context.path,
-            f"{context.schema}, extensions", "on" if context.read_only else "off",
+            f"{context.schema}, extensions", "on" if context.read_only else "off", context.headers_json,
         ]  # fmt: skip
         try:
             async with self._pool.connection() as connection:

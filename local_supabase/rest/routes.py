@@ -1,5 +1,7 @@
 """The HTTP side of `/rest/v1`: from a request to its answer, or to the error that PostgREST would give."""
 
+import json
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,6 +15,7 @@ from local_supabase.rest.query import parse_query
 from local_supabase.rest.statements import Statement, call, window_of
 from local_supabase.tokens import Caller, TokenError, TokenExpired, TokenVerifier
 
+_SECRET_HEADERS = {"authorization", "apikey", "cookie"}
 _METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE", "PUT"]
 
 
@@ -48,7 +51,7 @@ class RestRoutes:
         query = parse_query(request.query_params.multi_items())
         await self._know_table(preferences.schema, table)
         catalog = self._executor.catalog(preferences.schema)
-        context = Context(caller, request.method, request.url.path, preferences.schema, read_only=reading)
+        context = Context(caller, request.method, request.url.path, preferences.schema, reading, _headers_json(request))
         match request.method:
             case "GET" | "HEAD":
                 statement = requests.read(catalog, table, query, preferences)
@@ -80,7 +83,7 @@ class RestRoutes:
         function = await self._function(preferences.schema, request.path_params["function"], names)
         text = body.decode() if body is not None else None
         statement = call(preferences.schema, function, given, text, names, query, preferences)
-        context = Context(caller, request.method, request.url.path, preferences.schema, read_only=reading)
+        context = Context(caller, request.method, request.url.path, preferences.schema, reading, _headers_json(request))
         answer = await self._run(context, statement, preferences)
         if function.returns_void:
             return Response(status_code=204)
@@ -119,6 +122,11 @@ class RestRoutes:
         except RestError:
             await self._executor.refresh()
             return requests.find_function(self._executor.catalog(schema), schema, name, given)
+
+
+def _headers_json(request: Request) -> str:
+    """As SQL sees them in `request.headers`; without keys and tokens, which a log of the database might show."""
+    return json.dumps({name: value for name, value in request.headers.items() if name not in _SECRET_HEADERS})
 
 
 async def _json_body(request: Request) -> bytes:

@@ -4,7 +4,7 @@ from typing import Any
 
 from office_server import unknown
 from office_server.backend.connection import Connection
-from office_server.rows import Command, Result, TurnStart
+from office_server.rows import Command, Receipt, Result, TurnStart
 from shared.ids import ByteOffset, CommandId, OfficeId, SessionId
 from shared.states import CommandStatus, CommandType
 
@@ -56,6 +56,11 @@ class Commands:
         """One per finished attempt, in their order."""
         query = self._connection.table("agent_command_results").select(Result.columns())
         return await self._connection.read(query.eq("command_id", str(command)).order("attempt"), Result)
+
+    async def earlier_attempts(self, command: CommandId) -> list[Receipt]:
+        """The receipts of the attempts that another one followed, in their order."""
+        query = self._connection.table("command_attempts").select(Receipt.columns()).eq("command_id", str(command))
+        return await self._connection.read(query.order("attempt"), Receipt)
 
     async def output_start(self, command: CommandId) -> ByteOffset | None:
         """Where in its session's output the command's turn begins; None before anything was typed."""

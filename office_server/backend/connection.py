@@ -13,6 +13,7 @@ from supabase import AsyncClient, AsyncClientOptions
 from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from office_server.acting import HEADER, acting
 from office_server.rows import Row
 from shared.errors import BY_SQLSTATE, BackendDown, InvalidPayload, OfficeError, Unauthenticated, Unavailable
 
@@ -21,6 +22,8 @@ _log = structlog.get_logger(__name__)
 
 _DOWN = ("08", "53", "57", "PGRST00")  # connection lost, out of resources, shutting down or out of time, no database
 _UNKNOWN_THING = ("PGRST202", "PGRST205", "42P01", "42883", "42703")
+_UNDONE = ("40001", "40P01")  # serialization failure, deadlock
+_TRIES_OF_WHAT_WAS_UNDONE = 5
 _BAD_VALUE = "22"  # the class of data exceptions
 
 
@@ -31,8 +34,17 @@ class MigrationsMissing(Unavailable):
     title = "The database has not got what this version of the office needs."
 
 
+class Undone(Unavailable):
+    """PostgreSQL undid it for the sake of another transaction. Nothing of it happened: it may be tried again."""
+
+    code = "undone"
+    title = "Others changed the same at that moment; nothing was done."
+
+
 class Query(Protocol):
     """Anything of postgrest-py that can be executed."""
+
+    request: Any
 
     async def execute(self) -> Any: ...
 
@@ -108,12 +120,27 @@ class Connection:
         return UUID(answer.user.id), answer.user.app_metadata.get("client_id")
 
     async def _execute(self, query: Query) -> Any:
-        try:
-            return await query.execute()
-        except APIError as error:
-            raise error_for(error.code, error.message, error.hint) from error
-        except httpx.TransportError as error:
-            raise BackendDown(f"Supabase does not answer ({type(error).__name__}).") from error
+        """Tried again when PostgreSQL undid it, which is the one failure that surely left nothing behind."""
+        if (actor := acting()) is not None:
+            query.request.headers[HEADER] = actor.as_header()
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(Undone),
+            stop=stop_after_attempt(_TRIES_OF_WHAT_WAS_UNDONE),
+            wait=wait_random_exponential(0.02, max=0.5),
+            reraise=True,
+        ):
+            with attempt:
+                return await _execute_once(query)
+        raise AssertionError("tenacity either returns or raises")
+
+
+async def _execute_once(query: Query) -> Any:
+    try:
+        return await query.execute()
+    except APIError as error:
+        raise error_for(error.code, error.message, error.hint) from error
+    except httpx.TransportError as error:
+        raise BackendDown(f"Supabase does not answer ({type(error).__name__}).") from error
 
 
 @contextmanager
@@ -134,6 +161,8 @@ def error_for(code: str | None, message: str | None, hint: str | None) -> Office
     code = code or ""
     if known := BY_SQLSTATE.get(code):
         return known(message, advice=hint)
+    if code in _UNDONE:
+        return Undone()
     if code.startswith(_BAD_VALUE):
         return InvalidPayload(message, advice=hint)
     if code in _UNKNOWN_THING:

@@ -28,6 +28,10 @@ class Offices:
         query = self._connection.table("offices").select(Office.columns()).eq("id", str(office))
         return next(iter(await self._connection.read(query, Office)), None)
 
+    async def by_key(self, idempotency_key: str) -> Office | None:
+        query = self._connection.table("offices").select(Office.columns()).eq("idempotency_key", idempotency_key)
+        return next(iter(await self._connection.read(query, Office)), None)
+
     async def all(self, only: OfficeId | None = None) -> list[Office]:
         query = self._connection.table("offices").select(Office.columns()).order("name")
         if only is not None:

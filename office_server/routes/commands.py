@@ -10,7 +10,7 @@ from office_server.access import Operator, Viewer
 from office_server.asking import Wish
 from office_server.results import Seen
 from office_server.routes.answers import Accepted, IdempotencyKey, MaxAttempts, Wait
-from office_server.rows import Command, Result
+from office_server.rows import Command, Receipt, Result
 from office_server.services import Services, ServicesDep
 from office_server.waiting import Waiting
 from shared.ids import ByteOffset, ClientId, CommandId, SessionId
@@ -45,6 +45,7 @@ class CommandDetail(Command):
     result: dict[str, Any] | None
     error_code: str | None
     error: str | None
+    receipts: list[Receipt] = Field(description="one per attempt, in their order; the last one is that which counts")
     results: list[Result] = Field(description="one per finished attempt")
     output_start: ByteOffset | None = Field(description="where its turn begins in the output; null: not typed yet")
     waiting: Waiting | None = Field(description="null: nothing holds it back")
@@ -104,7 +105,8 @@ async def get_command(access: Viewer, services: ServicesDep, command_id: Command
     """One command. With `wait`, answers once it is final, or as it is when the wait ran out."""
     seen = await services.results.wait(access.office.id, command_id, wait or 0)
     start = await services.backend.commands.output_start(command_id) if seen.command.claimed_at else None
-    return _detail(seen, start, await _waiting(services, seen.command))
+    earlier = await services.backend.commands.earlier_attempts(command_id) if seen.command.attempt > 1 else []
+    return _detail(seen, start, await _waiting(services, seen.command), earlier)
 
 
 @router.post("/{command_id}/cancel")
@@ -120,7 +122,7 @@ async def _waiting(services: Services, command: Command) -> Waiting | None:
     return waiting.in_words(await services.backend.commands.waiting_reason(command.id))
 
 
-def _detail(seen: Seen, output_start: ByteOffset | None, why: Waiting | None) -> CommandDetail:
+def _detail(seen: Seen, output_start: ByteOffset | None, why: Waiting | None, earlier: list[Receipt]) -> CommandDetail:
     result = seen.result
     return CommandDetail(
         **dict(seen.command),
@@ -129,6 +131,23 @@ def _detail(seen: Seen, output_start: ByteOffset | None, why: Waiting | None) ->
         error_code=result.error_code if result else None,
         error=result.error if result else None,
         results=seen.results,
+        receipts=[*earlier, _receipt(seen)],
         output_start=output_start,
         waiting=why,
+    )
+
+
+def _receipt(seen: Seen) -> Receipt:
+    command, result = seen.command, seen.result
+    return Receipt(
+        attempt=command.attempt,
+        client_id=command.claimed_by,
+        offered_at=command.offered_at,
+        claimed_at=command.claimed_at,
+        typed_at=command.typed_at,
+        confirmed_at=command.confirmed_at,
+        finished_at=command.finished_at,
+        reported_at=command.reported_at,
+        ended=command.status if seen.is_final else None,
+        error_code=result.error_code if result else None,
     )

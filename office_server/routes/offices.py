@@ -6,9 +6,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from office_server.access import Admin, AdminEverywhere, Caller, Viewer
-from office_server.routes.answers import Label
+from office_server.once import require_same
+from office_server.routes.answers import IdempotencyKey, Label
 from office_server.rows import Office
 from office_server.services import ServicesDep
+from shared.errors import Conflict
 from shared.patterns import MOST_PATTERNS, OfficePattern
 
 router = APIRouter(prefix="/api/offices", tags=["offices"])
@@ -60,9 +62,19 @@ class OfficeList(BaseModel):
 
 
 @router.post("", status_code=201)
-async def create_office(_: AdminEverywhere, services: ServicesDep, body: NewOffice) -> Office:
+async def create_office(
+    _: AdminEverywhere, services: ServicesDep, body: NewOffice, key: IdempotencyKey = None
+) -> Office:
     """Takes a token that is valid in every office."""
-    return await services.backend.offices.add(body.given())
+    wanted = body.given()
+    try:
+        return await services.backend.offices.add(wanted | {"idempotency_key": key})
+    except Conflict:
+        made = await services.backend.offices.by_key(key) if key is not None else None
+        if made is None:
+            raise
+        require_same(wanted, made)
+        return made
 
 
 @router.get("")

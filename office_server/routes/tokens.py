@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from office_server import unknown
 from office_server.access import Admin
-from office_server.routes.answers import Label
+from office_server.routes.answers import IdempotencyKey, Label
 from office_server.rows import Token
 from office_server.services import ServicesDep
 from office_server.tokens import mint
@@ -33,8 +33,8 @@ class TokenList(BaseModel):
 
 
 @router.post("", status_code=201)
-async def create_token(access: Admin, services: ServicesDep, body: NewToken) -> TokenOnce:
-    """Makes a token for this office."""
+async def create_token(access: Admin, services: ServicesDep, body: NewToken, key: IdempotencyKey = None) -> TokenOnce:
+    """Makes a token for this office. Asking again with the same key shows the same secret again."""
     minted = await mint(
         services.backend,
         name=body.name,
@@ -42,6 +42,8 @@ async def create_token(access: Admin, services: ServicesDep, body: NewToken) -> 
         office=access.office.id,
         created_by=access.author,
         expires_at=body.expires_at,
+        secret_bytes=services.once.secret("token", access.office.id, key),
+        idempotency_key=key,
     )
     return TokenOnce(**dict(minted.token), secret=minted.secret)
 

@@ -38,10 +38,12 @@ create table agent_commands (
   idempotency_key text check (length(idempotency_key) between 1 and 200),
   author          text,
   created_at      timestamptz not null default now(),
+  offered_at      timestamptz not null default now(),  -- when this attempt could be taken first
   claimed_at      timestamptz,
   typed_at        timestamptz,
   confirmed_at    timestamptz,
-  finished_at     timestamptz,
+  finished_at     timestamptz,                 -- when the work was over, as its client says, or the command without it
+  reported_at     timestamptz,                 -- when the office had the result
   persona_version integer,                     -- what its role's persona showed when a prompt was claimed
   unique (office_id, idempotency_key),
   check (max_attempts between 1 and 3)

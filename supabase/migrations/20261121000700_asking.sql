@@ -69,8 +69,9 @@ begin
   new.attempt := 1;
   new.not_before := null;
   new.created_at := now();
+  new.offered_at := now();
   new.claimed_by := null;  new.claim_epoch := null;   new.lease_until := null;  new.claimed_at := null;
-  new.typed_at := null;    new.confirmed_at := null;  new.finished_at := null;
+  new.typed_at := null;    new.confirmed_at := null;  new.finished_at := null;  new.reported_at := null;
   return new;
 end $$;
 create trigger prepare_command before insert on agent_commands
@@ -92,6 +93,7 @@ begin
                         'to stop what runs, send "cancel" to its session');
   end if;
   update agent_commands set status = 'cancelled', finished_at = now() where id = p_command;
+  perform semo.audit(v_command.office_id, 'command.withdrawn', p_command::text);
   return 'cancelled';
 end $$;
 

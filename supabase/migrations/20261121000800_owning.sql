@@ -246,7 +246,7 @@ returns void language plpgsql security definer set search_path = public, pg_temp
 begin
   perform semo.keep_result(p_command, p_status = 'completed', p_result, p_error_code, p_error);
   update agent_commands
-  set status = p_status, finished_at = now(), lease_until = null, typed_at = p_command.typed_at, confirmed_at = p_command.confirmed_at
+  set status = p_status, finished_at = coalesce(p_command.finished_at, now()), reported_at = now(), lease_until = null, typed_at = p_command.typed_at, confirmed_at = p_command.confirmed_at
   where id = p_command.id;
 end $$;
 
@@ -282,7 +282,7 @@ end $$;
 
 -- Draws: processing → completed, processing → failed. Result, status, turn and session in one transaction.
 -- Draws: processing → pending (attempt + 1), when the try failed in a way that p_retry names and may be followed by another.
--- p_session_status: what the session is now, when the command moved it. p_typed_at, p_confirmed_at, p_output: what
+-- p_session_status: what the session is now, when the command moved it. p_typed_at, p_confirmed_at, p_finished_at, p_output: what
 -- record_progress and append_output have not told yet, so that whoever sees the result finds its output there too.
 -- Returns false when this very result is already there (its acknowledgement was lost), true otherwise; the output that comes
 -- with it is kept either way.
@@ -290,7 +290,7 @@ create function complete_command(p_client uuid, p_epoch bigint, p_command uuid, 
                                  p_result jsonb default null, p_error_code text default null, p_error text default null,
                                  p_session_status session_status default null,
                                  p_typed_at timestamptz default null, p_confirmed_at timestamptz default null,
-                                 p_output jsonb default '[]', p_retry text default null)
+                                 p_output jsonb default '[]', p_retry text default null, p_finished_at timestamptz default null)
 returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_command agent_commands;
@@ -307,6 +307,7 @@ begin
   v_command := semo.held_command(p_client, p_epoch, p_command, p_attempt);
   v_command.typed_at := coalesce(v_command.typed_at, p_typed_at);
   v_command.confirmed_at := coalesce(v_command.confirmed_at, p_confirmed_at);
+  v_command.finished_at := least(now(), greatest(p_finished_at, v_command.claimed_at));  -- clocks differ
   if p_result ? 'turn_id' then
     perform semo.close_turn(v_command, p_result);
     perform semo.keep_cost(v_command, p_result);
@@ -354,8 +355,10 @@ create function semo.reopen(p_command agent_commands, p_not_before timestamptz d
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   update agent_sessions set acquired_by = null where acquired_by = p_command.id and ended_at is null;
+  perform semo.keep_attempt(p_command);
   update agent_commands
-  set status = 'pending', attempt = attempt + 1, claimed_by = null, claim_epoch = null, claim_number = null, lease_until = null, claimed_at = null,
+  set status = 'pending', offered_at = coalesce(p_not_before, now()), attempt = attempt + 1, claimed_by = null, claim_epoch = null,
+      claim_number = null, lease_until = null, claimed_at = null,
       typed_at = null, confirmed_at = null, not_before = p_not_before,
       session_id = case when semo.needs_place(p_command.command_type, null) and p_command.payload ? 'role' then null else session_id end
   where id = p_command.id;
