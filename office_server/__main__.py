@@ -42,7 +42,9 @@ class Server(uvicorn.Server):
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        cast("Services", self._app.state.services).results.close()
+        services = cast("Services", self._app.state.services)
+        services.results.close()
+        services.feed.close()
         await super().shutdown(sockets)
 
     @contextmanager

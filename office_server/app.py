@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import httpx
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -16,6 +17,7 @@ from office_server import problems
 from office_server.asking import Desk
 from office_server.backend import Backend, open_backend
 from office_server.enrollment import Enrollment
+from office_server.following import Feed
 from office_server.hints import Hints
 from office_server.limits import TriesPerMinute
 from office_server.maintenance import Maintenance
@@ -35,6 +37,7 @@ from office_server.routes import (
     enrollment,
     evidence,
     executions,
+    events,
     health,
     jobs,
     offices,
@@ -53,12 +56,12 @@ from office_server.scheduler import Scheduler
 from office_server.services import Services
 from office_server.settings import OfficeSettings
 from office_server.spec_tasks.keeper import SpecKeeper
+from office_server.user_tokens import PublicKeys, UserTokens
 from realtime_line.socket import Endpoint
 
 _ROUTERS = (
-    attention, offices, personas, clients, enrollment, sessions, prompts, commands, approvals, costs, pool, plans,
-    jobs, executions, templates, tokens, pull_requests, evidence, conflicts,
-    spec_tasks, questions, health,
+    attention, offices, personas, clients, enrollment, sessions, prompts, commands, events, approvals, costs, pool,
+    plans, jobs, executions, templates, tokens, pull_requests, evidence, conflicts, spec_tasks, questions, health,
 )  # fmt: skip
 
 
@@ -89,8 +92,11 @@ def _lifespan(settings: OfficeSettings, metrics: Metrics) -> Callable[[FastAPI],
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         key = settings.service_role_key.get_secret_value()
-        async with open_backend(str(settings.supabase_url), key, settings.backend_timeout_seconds) as backend:
-            services = make_services(settings, backend, metrics)
+        async with (
+            open_backend(str(settings.supabase_url), key, settings.backend_timeout_seconds) as backend,
+            httpx.AsyncClient(timeout=settings.backend_timeout_seconds) as http,
+        ):
+            services = make_services(settings, backend, http, metrics)
             app.state.services = services
             maintenance = Maintenance(backend, services.personas, settings.maintenance_seconds, settings.prune_seconds)
             async with asyncio.TaskGroup() as tasks:
@@ -109,7 +115,14 @@ def _lifespan(settings: OfficeSettings, metrics: Metrics) -> Callable[[FastAPI],
     return lifespan
 
 
-def make_services(settings: OfficeSettings, backend: Backend, metrics: Metrics) -> Services:
+def _user_tokens(settings: OfficeSettings, http: httpx.AsyncClient) -> UserTokens:
+    auth_url = f"{str(settings.supabase_url).rstrip('/')}/auth/v1"
+    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
+    keys = PublicKeys(http, f"{auth_url}/.well-known/jwks.json")
+    return UserTokens(keys, secret, settings.jwt_issuer or auth_url, settings.jwt_audience)
+
+
+def make_services(settings: OfficeSettings, backend: Backend, http: httpx.AsyncClient, metrics: Metrics) -> Services:
     realtime_url = f"{str(settings.supabase_url).rstrip('/')}/realtime/v1"
     hints = Hints(Endpoint(realtime_url, settings.service_role_key.get_secret_value()), backend.upkeep.echo_hint)
     scheduler = Scheduler(backend, hints, metrics, settings.schedule_poll_seconds)
@@ -118,11 +131,14 @@ def make_services(settings: OfficeSettings, backend: Backend, metrics: Metrics) 
         backend=backend,
         hints=hints,
         results=Results(backend, hints, settings.poll_seconds),
+        feed=Feed(backend, hints, settings.poll_seconds),
         desk=Desk(backend, metrics),
         personas=PersonaKeeper(backend),
         enrollment=Enrollment(backend),
         enroll_tries=TriesPerMinute(settings.enroll_per_minute),
         sign_in_tries=TriesPerMinute(settings.enroll_per_minute),
+        request_tries=TriesPerMinute(settings.requests_per_minute),
+        user_tokens=_user_tokens(settings, http),
         once=Once(settings.service_role_key.get_secret_value()),
         metrics=metrics,
         scheduler=scheduler,

@@ -202,6 +202,24 @@ class Approval(Row):
     delivered_at: datetime | None = Field(description="when the terminal had this answer")
 
 
+class Event(Row):
+    """Something that happened in an office; the steps of commands carry the attempt and its times."""
+
+    id: str = Field(examples=["8123-4567"], description="its place: give it to go on after it")
+    kind: str = Field(examples=["command.claimed"])
+    at: datetime
+    office_id: OfficeId
+    session_id: SessionId | None
+    command_id: CommandId | None
+    detail: dict[str, Any]
+
+
+class EventPage(Row):
+    events: list[Event]
+    next: str
+    held_back: bool
+
+
 class OutputChunk(Row):
     """Terminal output from `start_offset` to `end_offset`, in bytes of the raw output; `text` is them decoded."""
 

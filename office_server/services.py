@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from office_server.asking import Desk
 from office_server.backend import Backend
 from office_server.enrollment import Enrollment
+from office_server.following import Feed
 from office_server.hints import Hints
 from office_server.limits import TriesPerMinute
 from office_server.metrics import Metrics
@@ -17,6 +18,7 @@ from office_server.planning import Planner
 from office_server.results import Results
 from office_server.scheduler import Scheduler
 from office_server.settings import OfficeSettings
+from office_server.user_tokens import UserTokens
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,14 @@ class Services:
     backend: Backend
     hints: Hints
     results: Results
+    feed: Feed
     desk: Desk
     personas: PersonaKeeper
     enrollment: Enrollment
     enroll_tries: TriesPerMinute
     sign_in_tries: TriesPerMinute
+    request_tries: TriesPerMinute
+    user_tokens: UserTokens
     once: Once
     metrics: Metrics
     scheduler: Scheduler

@@ -20,6 +20,12 @@ class OfficeSettings(BaseSettings):
     publishable_key: str = Field(validation_alias="SUPABASE_PUBLISHABLE_KEY")
     """Handed to clients that enrol; the service key never leaves the server."""
 
+    jwt_secret: SecretStr | None = Field(default=None, validation_alias="SUPABASE_JWT_SECRET")
+    """With it, tokens of people that are signed by a shared secret (HS256) are taken, too."""
+    jwt_issuer: str | None = Field(default=None, validation_alias="SUPABASE_JWT_ISSUER")
+    """None: {SUPABASE_URL}/auth/v1, as everywhere but behind an address of one's own."""
+    jwt_audience: str = "authenticated"
+
     host: str = "127.0.0.1"
     port: int = Field(default=8400, ge=0, le=65535)
     """0 takes a free one."""
@@ -36,8 +42,13 @@ class OfficeSettings(BaseSettings):
     output_poll_seconds: float = Field(default=0.2, gt=0)
     """How often new output is looked for while somebody waits for it."""
 
+    heartbeat_seconds: float = Field(default=15.0, gt=0)
+    """How often a stream of events shows that it lives, and looks whether its token does."""
+
     backend_timeout_seconds: float = Field(default=10.0, gt=0)
     body_limit_bytes: int = Field(default=2_097_152, ge=1024)
+    requests_per_minute: int = Field(default=6000, ge=1)
+    """Requests that one token or person may make with this server."""
     enroll_per_minute: int = Field(default=20, ge=1)
     """Tries at enrolling that one address may make with this server."""
 

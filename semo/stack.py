@@ -136,6 +136,7 @@ def _office(wishes: Wishes, port: int, supabase_url: str, keys: Keys) -> Part:
         "SUPABASE_URL": supabase_url,
         "SUPABASE_SERVICE_ROLE_KEY": keys.service_role_key,
         "SUPABASE_PUBLISHABLE_KEY": keys.publishable_key,
+        "SUPABASE_JWT_SECRET": keys.jwt_secret,
         "SEMO_OFFICE_PORT": str(port),
         "SEMO_OFFICE_DASHBOARD": str(wishes.dashboard).lower(),
     }

@@ -9,6 +9,8 @@ from office_server.backend.commands import Commands
 from office_server.backend.connection import Connection, connect
 from office_server.backend.costs import Costs
 from office_server.backend.gitwork import GitWork
+from office_server.backend.events import Events
+from office_server.backend.members import Members
 from office_server.backend.offices import Offices
 from office_server.backend.pages import Pages
 from office_server.backend.personas import Personas
@@ -30,6 +32,8 @@ class Backend:
         self.commands = Commands(connection)
         self.sessions = Sessions(connection)
         self.plans = Plans(connection)
+        self.events = Events(connection)
+        self.members = Members(connection)
         self.approvals = Approvals(connection)
         self.pages = Pages(connection)
         self.costs = Costs(connection)

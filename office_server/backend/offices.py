@@ -1,5 +1,6 @@
 """Offices."""
 
+from collections.abc import Collection
 from typing import Any
 
 from office_server import unknown
@@ -32,10 +33,10 @@ class Offices:
         query = self._connection.table("offices").select(Office.columns()).eq("idempotency_key", idempotency_key)
         return next(iter(await self._connection.read(query, Office)), None)
 
-    async def all(self, only: OfficeId | None = None) -> list[Office]:
+    async def all(self, only: Collection[OfficeId] | None = None) -> list[Office]:
         query = self._connection.table("offices").select(Office.columns()).order("name")
         if only is not None:
-            query = query.eq("id", str(only))
+            query = query.in_("id", [str(office) for office in only])
         return await self._connection.read(query, Office)
 
     async def change(self, office: OfficeId, fields: dict[str, Any]) -> Office:
