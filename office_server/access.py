@@ -106,6 +106,13 @@ async def still_let_in(services: Services, access: Access) -> None:
         raise _not_a_member()
 
 
+async def offices_of(services: Services, caller: Token | User) -> list[Office]:
+    """Those in which the token is valid, or of which the person is a member. By name."""
+    if isinstance(caller, Token):
+        return await services.backend.offices.all(None if caller.office_id is None else [caller.office_id])
+    return await services.backend.offices.all(caller.roles) if caller.roles else []
+
+
 async def _who_signed_in(services: Services, secret: str) -> User:
     person = await services.user_tokens.person(secret)
     return User(person.id, person.expires_at, await services.backend.members.roles_of(person.id))

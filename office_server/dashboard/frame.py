@@ -14,7 +14,7 @@ from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from nicegui import ui
 
-from office_server.access import InOffice
+from office_server.access import InOffice, offices_of
 from office_server.dashboard import people, sign_in, words
 from office_server.dashboard.bits import Text, attributed, element, icon, lead_to, link, text
 from office_server.dashboard.feed import News
@@ -66,7 +66,7 @@ async def start(request: Request) -> Response:
     """Leads to the office, or to the first of those that the person may see."""
     try:
         token = await people.who_is(shared().services, _signed_in(request))
-        offices = await shared().services.backend.offices.all(token.office_id)
+        offices = await offices_of(shared().services, token)
     except Unauthenticated:
         return RedirectResponse(sign_in.address(f"{BASE}/"), 303)
     if not offices:
@@ -87,7 +87,8 @@ async def _show(made: Page, request: Request, office_id: OfficeId) -> Response |
     try:
         person = _signed_in(request)
         access = await _ANYBODY.let_in(shared().services, office_id, people.who_is(shared().services, person))
-        offices = await shared().services.backend.offices.all(access.token.office_id)
+        token = people.token_of(access)
+        offices = await offices_of(shared().services, token)
     except Unauthenticated:
         return RedirectResponse(sign_in.address(here), 303)
     except (Forbidden, NotFound):
@@ -101,7 +102,7 @@ async def _show(made: Page, request: Request, office_id: OfficeId) -> Response |
         return None
     client = ui.context.client
     visit = Visit(
-        shared(), person, request.cookies[COOKIE], access.token, access.office, chosen, client, request.query_params,
+        shared(), person, request.cookies[COOKIE], token, access.office, chosen, client, request.query_params,
         made.name,
     )  # fmt: skip
     _head(shared(), chosen, f"{chosen(f'page.{made.name}')} · {access.office.name}")
@@ -109,7 +110,7 @@ async def _show(made: Page, request: Request, office_id: OfficeId) -> Response |
     with element("div", "shell"):
         _rail(visit, made)
         with element("div", "stage"):
-            _bar(visit, made, offices, access.token, here)
+            _bar(visit, made, offices, token, here)
             with element("main", "main", id="main", tabindex="-1"):
                 await made.build(visit)
     _keys_dialog(chosen)

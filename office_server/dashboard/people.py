@@ -6,21 +6,32 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from office_server.access import InOffice, author_of, still_valid, who_shows
+from office_server.access import Access, InOffice, User, author_of, still_valid, who_shows
 from office_server.enrollment import hash_of
 from office_server.rows import Token
 from office_server.services import Services
 from office_server.tokens import PREFIX
-from shared.errors import Unauthenticated
+from shared.errors import Forbidden, Unauthenticated
 from shared.states import MemberRole
 
 Route = Callable[..., Any]
 """A function of the API, such as `sessions.send_prompt`."""
 
 
-def name_of(token: Token) -> str:
-    """How the sign-in cookie names the holder of a token."""
-    return f"token:{token.id}"
+def name_of(caller: Token | User) -> str:
+    """How the sign-in cookie names the holder of a token. Raises Forbidden for whoever holds none of ours."""
+    if not isinstance(caller, Token):
+        raise Forbidden(
+            "A browser is signed in with a token of the office.", advice="ask an admin of the office for one"
+        )
+    return f"token:{caller.id}"
+
+
+def token_of(access: Access) -> Token:
+    """Raises Unauthenticated: browsers are signed in with tokens alone."""
+    if not isinstance(access.token, Token):
+        raise Unauthenticated
+    return access.token
 
 
 async def who_signs_in(services: Services, secret: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from office_server.access import Admin, AdminEverywhere, Caller, User, Viewer
+from office_server.access import Admin, AdminEverywhere, Caller, Viewer, offices_of
 from office_server.once import require_same
 from office_server.routes.answers import IdempotencyKey, Label
 from office_server.rows import Office
@@ -80,10 +80,7 @@ async def create_office(
 @router.get("")
 async def list_offices(caller: Caller, services: ServicesDep) -> OfficeList:
     """The offices in which the token is valid, or of which the person is a member."""
-    offices = services.backend.offices
-    if isinstance(caller, User):
-        return OfficeList(offices=await offices.all(caller.roles) if caller.roles else [])
-    return OfficeList(offices=await offices.all(None if caller.office_id is None else [caller.office_id]))
+    return OfficeList(offices=await offices_of(services, caller))
 
 
 @router.get("/{office_id}")
