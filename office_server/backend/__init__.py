@@ -8,8 +8,8 @@ from office_server.backend.clients import Clients
 from office_server.backend.commands import Commands
 from office_server.backend.connection import Connection, connect
 from office_server.backend.costs import Costs
-from office_server.backend.gitwork import GitWork
 from office_server.backend.events import Events
+from office_server.backend.gitwork import GitWork
 from office_server.backend.members import Members
 from office_server.backend.offices import Offices
 from office_server.backend.pages import Pages
