@@ -60,7 +60,9 @@ async def test_a_new_policy_holds_at_once_and_a_wrong_one_changes_nothing(
     assert refused.error_code == "policy_forbids", refused
     assert "(limits.prompt_max_bytes)" in refused.error
 
-    await change(begun + "prompt_maxbytes = 10\n", "policy_refused", "line 9: limits.prompt_maxbytes")
+    await change(
+        begun + "prompt_maxbytes = 10\n", "policy_refused", f"line {begun.count(chr(10)) + 1}: limits.prompt_maxbytes"
+    )
     assert (await office.do("send_prompt", {"text": DONE}, session_id=session_id)).status == "completed"
 
     await change(begun.replace("enabled = true", "enabled = false"), "policy_changed", "agents")
