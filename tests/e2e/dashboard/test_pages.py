@@ -1,0 +1,291 @@
+"""The pages in a real browser, against a real office with real sessions: every page, and what is done on it."""
+
+import os
+import re
+import signal
+from uuid import uuid4
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.support.browser import Tab, sign_in_code
+from tests.support.running_office import RunningOffice
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
+PAGES = ("attention", "sessions", "machines", "pool", "commands", "settings")
+DONE = "echo '[SEMO:DONE]'"
+
+
+async def run(office: RunningOffice, text: str, role: str = "BE") -> dict[str, object]:
+    """A prompt, run to its end."""
+    return await office.final(await office.insert("send_prompt", {"role": role, "text": text}))
+
+
+async def test_a_new_office_says_the_next_step_and_runs_the_first_prompt(tab: Tab, office: RunningOffice):
+    await tab.go("attention")
+    await tab.says("A machine has joined and is online.")
+    await tab.press("Send a harmless one")
+    await tab.page.wait_for_url(re.compile("/sessions"))
+    await tab.page.locator(".card .outcome.good").first.wait_for()
+
+
+async def test_a_code_signs_one_browser_in_once(browser: Browser, office: RunningOffice):
+    code = await sign_in_code(office)
+    first, second = await Tab.open(browser, office), await Tab.open(browser, office)
+    await first.sign_in(code)
+    assert code not in first.page.url
+    [cookie] = [one for one in await first.page.context.cookies() if one.get("name") == "semo_sign_in"]
+    assert (cookie.get("httpOnly"), cookie.get("sameSite")) == (True, "Lax")
+    await second.page.goto(f"{office.status['office_url']}/dashboard/")
+    await second.page.fill("#secret", code)
+    await second.page.click("button[type=submit]")
+    await second.says("That is not valid")
+    await first.page.evaluate("window.semo.signOut()")
+    await first.page.wait_for_url(re.compile("sign-in"))
+    await first.page.goto(first.address("sessions"))
+    await first.page.wait_for_url(re.compile("sign-in"))
+
+
+async def test_what_failed_waits_for_a_person_and_is_put_away_by_one_key(tab: Tab, office: RunningOffice):
+    name = f"/nowhere/{uuid4().hex[:8]}"
+    await run(office, f"ls {name}", "QA")
+    await tab.go("attention")
+    item = tab.page.locator(".item", has_text=name)
+    await item.wait_for()
+    assert await tab.page.locator('[data-go="a"] .count').inner_text()
+    await item.focus()
+    await tab.page.keyboard.press("x")
+    await item.wait_for(state="detached")
+    assert await office.rows("attention_dismissed", by="token:first")
+
+
+async def test_what_failed_is_asked_again_by_one_key(tab: Tab, office: RunningOffice):
+    text = f"ls /nowhere/{uuid4().hex[:8]}"
+    await run(office, text, "QA")
+    await tab.go("attention")
+    await tab.page.locator(".item", has_text=text).focus()
+    await tab.page.keyboard.press("r")
+    await tab.says("On its way")
+    rows = await office.rows("agent_commands", payload=f'{{"role": "QA", "text": "{text}"}}')
+    assert sorted(str(row["author"]) for row in rows) == ["service_role", "token:first"]
+
+
+async def test_a_session_is_found_opened_steered_and_ended(tab: Tab, office: RunningOffice):
+    word = uuid4().hex[:8]
+    await run(office, f"echo building {word}; {DONE}", "FE")
+    await tab.go("sessions")
+    await tab.page.locator("[data-search] input, input[data-search]").first.fill(word)
+    card = tab.page.locator(".card", has_text=word)
+    await card.wait_for()
+    await tab.page.wait_for_function("document.querySelectorAll('.card').length === 1")
+    await tab.page.wait_for_function(f"document.querySelector('.card pre').textContent.includes('building {word}')")
+    await card.locator("a").click()
+    dialog = tab.page.get_by_role("dialog")
+    await tab.page.wait_for_function(f"document.querySelector('.xterm-rows')?.textContent.includes('building {word}')")
+    assert "session=" in tab.page.url
+
+    await dialog.get_by_label("Send a prompt to this session").fill(f"echo once more {word}; {DONE}")
+    await tab.press("Send", "[role=dialog]")
+    await tab.page.wait_for_function(f"document.querySelector('.xterm-rows')?.textContent.includes('once more {word}')")
+
+    await tab.press("Take over", "[role=dialog]")
+    await dialog.get_by_role("button", name="Give back").wait_for()
+    await tab.page.locator(".xterm-helper-textarea").focus()
+    await tab.page.keyboard.type(f"echo by hand {word}\n")
+    await tab.page.wait_for_function(
+        f"(document.querySelector('.xterm-rows')?.textContent.match(/by hand {word}/g) || []).length >= 2"
+    )
+    await tab.press("Give back", "[role=dialog]")
+
+    await dialog.get_by_role("tab", name="History").click()
+    await dialog.locator(".turn", has_text=f"once more {word}").wait_for()
+    await tab.page.reload()
+    await tab.live()
+    await tab.page.get_by_role("dialog").locator(".turn", has_text=f"once more {word}").wait_for()
+
+    session = re.findall("session=([0-9a-f-]{36})", tab.page.url)[0]
+    await tab.press("End session", "[role=dialog]")
+    await tab.press("End session", "[aria-label='End this session?']")
+    await tab.page.locator(".opened .state.is-terminated").wait_for()
+    [row] = await office.rows("agent_sessions", id=session)
+    assert row["status"] == "terminated"
+
+
+async def test_a_sessions_log_is_played_searched_and_downloaded(tab: Tab, office: RunningOffice):
+    word = uuid4().hex[:8]
+    done = await run(office, f"echo first {word}; sleep 0.5; echo second {word}; {DONE}")
+    await tab.go(f"sessions?session={done['session_id']}&tab=logs")
+    await tab.page.locator(".log-lines", has_text=f"second {word}").wait_for()
+    await tab.page.get_by_label("Search in the output").first.fill(f"second {word}")
+    await tab.page.locator("mark").first.wait_for()
+    await tab.page.locator(".moments button").first.click()
+    await tab.press("Play", "[role=dialog]")
+    await tab.page.locator(".scrubber").get_by_role("button", name="Pause").wait_for()
+    async with tab.page.expect_download() as download:
+        await tab.press("Download recording", "[role=dialog]")
+    assert (await download.value).suggested_filename.endswith(".cast")
+    for name in ("Quality", "Costs"):
+        await tab.page.get_by_role("dialog").get_by_role("tab", name=name).click()
+        await tab.page.locator(".tab .numbers").wait_for()
+
+
+async def test_alt_arrows_lead_to_the_neighbours_even_from_the_terminal(tab: Tab):
+    await tab.go("sessions?sort=role")
+    await tab.page.locator(".card a").first.click()
+    first = await tab.page.get_by_role("dialog").get_attribute("aria-label")
+    await tab.page.locator(".xterm-rows").wait_for()
+    await tab.page.locator(".xterm-helper-textarea").focus()
+    await tab.page.keyboard.press("Alt+ArrowRight")
+    await tab.page.wait_for_function(
+        f"document.querySelector('[role=dialog]')?.getAttribute('aria-label') !== {first!r}"
+    )
+    await tab.page.keyboard.press("Alt+ArrowLeft")
+    await tab.page.wait_for_function(
+        f"document.querySelector('[role=dialog]')?.getAttribute('aria-label') === {first!r}"
+    )
+
+
+async def test_a_machine_is_enrolled_by_code_and_picture_and_renamed(tab: Tab, office: RunningOffice):
+    await tab.go("machines")
+    await tab.press("Enrol a machine")
+    await tab.page.locator(".code").wait_for()
+    assert re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", await tab.page.locator(".code").inner_text())
+    await tab.page.locator("img.qr").wait_for()
+    await tab.press("Close", "[role=dialog]")
+    await tab.press("Rename")
+    await tab.page.get_by_role("dialog").get_by_label("Name").first.fill("builder-7")
+    await tab.press("Save", "[role=dialog]")
+    await tab.page.locator(".card", has_text="builder-7").wait_for()
+    assert await office.rows("remote_clients", name="builder-7")
+    await tab.press("Drain")
+    await tab.says("It drains")
+    await tab.press("Take work again")
+    await tab.page.get_by_text("It drains").wait_for(state="detached")
+
+
+async def test_a_command_shows_its_receipts_and_result(tab: Tab, office: RunningOffice):
+    word = uuid4().hex[:8]
+    await run(office, f"echo {word}; {DONE}")
+    await tab.go("commands")
+    await tab.page.locator("td a", has_text=word).click()
+    await tab.page.locator(".command-detail .json", has_text='"outcome": "done"').wait_for()
+    assert await tab.page.locator(".steps-of .done").count() >= 4
+    assert "command=" in tab.page.url
+
+
+async def test_a_token_is_made_shown_once_and_revoked_which_signs_its_holder_out(
+    tab: Tab, browser: Browser, office: RunningOffice
+):
+    await tab.go("settings")
+    await tab.page.get_by_label("Name of the token").first.fill("watcher")
+    await tab.press("Make a token")
+    secret = await tab.page.locator("[role=dialog] .command").inner_text()
+    assert secret.startswith("semo_")
+    await tab.press("Close", "[role=dialog]")
+
+    other = await Tab.open(browser, office)
+    await other.sign_in(secret)
+    await other.go("sessions")
+    row = tab.page.locator("tr", has_text="watcher")
+    await row.get_by_role("button", name="Revoke").click()
+    await tab.press("Revoke", "[role=dialog]")
+    await row.get_by_text("revoked").wait_for()
+    await other.page.wait_for_url(re.compile("sign-in.*expired"))
+    await other.says("Your sign-in has ended")
+    await other.page.fill("#secret", office.status["api_token"])
+    await other.page.click("button[type=submit]")
+    await other.page.wait_for_url(re.compile("/sessions"))
+    await other.page.context.close()
+
+
+async def test_who_may_only_look_is_offered_nothing_else_and_refused_it_anyway(browser: Browser, office: RunningOffice):
+    async with office.api() as api:
+        secret = (await api.post("tokens", json={"name": "viewer", "role": "viewer"})).json()["secret"]
+    tab = await Tab.open(browser, office)
+    await tab.sign_in(secret)
+    await tab.go("machines")
+    assert await tab.page.get_by_role("button", name="Rename").count() == 0
+    await tab.go("settings")
+    assert await tab.page.get_by_role("button", name="Save").count() == 0
+    await tab.go("sessions")
+    await tab.page.locator(".card a").first.click()
+    await tab.page.locator(".xterm-rows").wait_for()
+    assert await tab.page.get_by_role("button", name="End session").count() == 0
+    assert tab.complaints == []
+    await tab.page.context.close()
+
+
+async def test_limits_are_changed_and_what_makes_no_sense_is_refused(tab: Tab, office: RunningOffice):
+    await tab.go("settings")
+    limit = tab.page.get_by_label("Sessions in use at once").first
+    await limit.fill("1000")
+    await tab.press("Save")
+    await tab.says("This cannot be asked like that")
+    await limit.fill("5")
+    await tab.press("Save")
+    await tab.says("Saved")
+    [row] = await office.rows("offices", id=office.status["office_id"])
+    assert row["session_limit"] == 5
+
+
+async def test_a_persona_is_previewed_changed_and_gets_a_version_of_its_own(tab: Tab, office: RunningOffice):
+    await tab.go("settings")
+    await tab.page.locator(".persona", has_text="QA ·").get_by_role("button").click()
+    await tab.page.get_by_label("What it is told about itself").first.fill("You test what nobody else dares to.")
+    await tab.press("What the agent reads", "[role=dialog]")
+    await tab.page.locator(".preview .json", has_text="nobody else dares").wait_for()
+    await tab.press("Save", "[role=dialog]")
+    await tab.page.locator(".persona", has_text="nobody else dares").wait_for()
+    assert await office.rows("agent_personas", office_id=office.status["office_id"], role="QA")
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_each_page_fits_every_width(tab: Tab, name: str):
+    await tab.go(name)
+    assert await tab.page.evaluate("document.documentElement.lang") == "en"
+    assert await tab.page.locator("h1").count() == 1
+    for width in (360, 1280, 2560):
+        await tab.page.set_viewport_size({"width": width, "height": 900})
+        assert await tab.overflow() <= 0, f"{width} px"
+
+
+async def test_the_pages_speak_korean(browser: Browser, office: RunningOffice):
+    tab = await Tab.open(browser, office, language="ko-KR")
+    await tab.sign_in()
+    await tab.go("sessions")
+    assert await tab.page.evaluate("document.documentElement.lang") == "ko"
+    assert await tab.page.locator("h1").inner_text() == "세션"
+    assert await tab.violations() == []
+    assert tab.complaints == []
+    await tab.page.context.close()
+
+
+async def test_keys_lead_to_pages_and_show_themselves(tab: Tab):
+    await tab.go("attention")
+    await tab.page.keyboard.press("?")
+    await tab.page.locator("#keys[open]").wait_for()
+    await tab.page.keyboard.press("Escape")
+    await tab.page.keyboard.press("g")
+    await tab.page.keyboard.press("p")
+    await tab.page.wait_for_url(re.compile("/pool"))
+
+
+async def test_a_lost_network_and_a_restart_of_the_server_are_said_and_recovered_from(
+    browser: Browser, office: RunningOffice
+):
+    tab = await Tab.open(browser, office)
+    await tab.sign_in()
+    await tab.go("sessions")
+    await tab.page.locator(".card a").first.click()
+    await tab.page.locator(".xterm-rows").wait_for()
+    opened = tab.page.url
+    await tab.page.context.set_offline(True)
+    server = office.pid_of("office_server")
+    os.kill(server, signal.SIGKILL)
+    await tab.page.wait_for_selector('#fresh[data-state="away"]')
+    await tab.says("No connection to the office")
+    await tab.page.context.set_offline(False)
+    await tab.live()
+    await tab.page.locator(".xterm-rows").wait_for()
+    assert tab.page.url == opened
+    await tab.page.context.close()
