@@ -30,6 +30,7 @@ from office_server.results import Results
 from office_server.routes import (
     approvals,
     attention,
+    audit,
     clients,
     commands,
     conflicts,
@@ -60,8 +61,9 @@ from office_server.user_tokens import PublicKeys, UserTokens
 from realtime_line.socket import Endpoint
 
 _ROUTERS = (
-    attention, offices, personas, clients, enrollment, sessions, prompts, commands, events, approvals, costs, pool,
-    plans, jobs, executions, templates, tokens, pull_requests, evidence, conflicts, spec_tasks, questions, health,
+    attention, audit, offices, personas, clients, enrollment, sessions, prompts, commands, events, approvals, costs,
+    pool, plans, jobs, executions, templates, tokens, pull_requests, evidence, conflicts, spec_tasks, questions,
+    health,
 )  # fmt: skip
 
 

@@ -214,6 +214,18 @@ class Event(Row):
     detail: dict[str, Any]
 
 
+class Act(Row):
+    """Something that somebody did."""
+
+    id: int
+    at: datetime
+    actor: str = Field(examples=["token:ci"])
+    actor_id: UUID | None
+    action: str = Field(examples=["token.revoked"])
+    subject: str | None = Field(description="the id of what it was done to")
+    detail: dict[str, Any]
+
+
 class EventPage(Row):
     events: list[Event]
     next: str

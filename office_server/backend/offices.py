@@ -5,7 +5,7 @@ from typing import Any
 
 from office_server import unknown
 from office_server.backend.connection import Connection
-from office_server.rows import Office
+from office_server.rows import Act, Office
 from shared.ids import OfficeId
 
 
@@ -32,6 +32,12 @@ class Offices:
     async def by_key(self, idempotency_key: str) -> Office | None:
         query = self._connection.table("offices").select(Office.columns()).eq("idempotency_key", idempotency_key)
         return next(iter(await self._connection.read(query, Office)), None)
+
+    async def acts(self, office: OfficeId, before: int | None, limit: int) -> list[Act]:
+        """Who did what, newest first; `before`: only acts of smaller ids."""
+        query = self._connection.table("audit_log").select(Act.columns()).eq("office_id", str(office))
+        query = query.order("id", desc=True).limit(limit)
+        return await self._connection.read(query if before is None else query.lt("id", before), Act)
 
     async def all(self, only: Collection[OfficeId] | None = None) -> list[Office]:
         query = self._connection.table("offices").select(Office.columns()).order("name")

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 
-from tests.integration.office_server.conftest import Project, caller, running_server
+from tests.integration.office_server.conftest import Api, Project, caller, running_server
 from tests.integration.office_server.test_access import assert_problem
 from tests.support.embedded import EmbeddedPostgres
 
@@ -48,3 +48,13 @@ async def test_a_member_may_do_what_the_role_allows_and_is_the_author_of_it(
             assert_problem(await api.get("/sessions"), 401, "unauthenticated")
     asked = await project.sql("select actor from audit_log where action = 'command.asked' and subject = %s", command)
     assert asked == [(f"user:{operator}",)]
+
+
+async def test_admins_read_who_did_what_newest_first(admin: Api):
+    made = (await admin.post("/tokens", {"name": "ci", "role": "viewer"})).json()
+    await admin.delete(f"/tokens/{made['id']}")
+    page = (await admin.get("/audit", limit=1)).json()
+    assert [(act["action"], act["subject"]) for act in page["acts"]] == [("token.revoked", made["id"])]
+    assert page["acts"][0]["actor"] == "token:test-admin"
+    rest = (await admin.get("/audit", before=page["next"])).json()
+    assert [act["action"] for act in rest["acts"]] == ["token.added", "office.added"]
