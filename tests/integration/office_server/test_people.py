@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 
-from tests.integration.office_server.conftest import Api, Project, caller, running_server
+from tests.integration.office_server.conftest import Api, Project, TokenMaker, caller, running_server
 from tests.integration.office_server.test_access import assert_problem
 from tests.support.embedded import EmbeddedPostgres
 
@@ -58,3 +58,17 @@ async def test_admins_read_who_did_what_newest_first(admin: Api):
     assert page["acts"][0]["actor"] == "token:test-admin"
     rest = (await admin.get("/audit", before=page["next"])).json()
     assert [act["action"] for act in rest["acts"]] == ["token.added", "office.added"]
+
+
+async def test_a_token_that_asks_too_often_is_told_when_to_come_back(
+    project: Project, office_id: str, new_token: TokenMaker
+):
+    async with running_server(project.settings(requests_per_minute=2)) as url:
+        async with caller(url, office_id, await new_token()) as api:
+            answers = [await api.get("/sessions") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert 1 <= int(answers[2].headers["retry-after"]) <= 61
+        assert answers[0].headers["x-content-type-options"] == "nosniff"
+        assert answers[0].headers["cache-control"] == "no-store"
+        async with caller(url, office_id, await new_token()) as another:
+            assert (await another.get("/sessions")).status_code == 200
