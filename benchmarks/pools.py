@@ -34,6 +34,7 @@ from remote_client.recordings.recorder import Recorder
 from remote_client.recordings.shelf import recordings_of
 from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session, SessionRequest
+from remote_client.terminals import HookEvent
 from remote_client.uplink import Uplink
 from semo.folder import DataFolder
 from semo.office_api import OfficeApi
@@ -106,7 +107,9 @@ async def _pool(folder: Path) -> AsyncGenerator[Pool]:
     with Journal(folder / "journal.sqlite") as journal:
         recorder = Recorder(recordings_of(folder), policy, terminals)
         agents = available_adapters(policy)
-        maker = SessionMaker(link, terminals, policy, folder / "agents", agents, uplink, journal, recorder, _died)
+        maker = SessionMaker(
+            link, terminals, policy, folder / "agents", agents, uplink, journal, recorder, _died, _called
+        )
         opening = Opening(maker, policy, Circuits(link))
         pool = Pool(maker, opening, Memory(policy), link, uplink, policy, lambda: None)
         pool.set_terms((OfficeTerms(OFFICE, "bench", 6, 600, (), ()),))
@@ -129,6 +132,10 @@ def _policy(folder: Path) -> Policy:
 
 def _died(_session: Session, reason: str) -> None:
     _progress(f"a session died: {reason}")
+
+
+def _called(session: Session, _event: HookEvent) -> None:
+    _progress(f"session {session.session_id} calls its office")
 
 
 def _request(task: str) -> SessionRequest:

@@ -134,7 +134,8 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             f'[agents.claude]\ncommand = ["{claude_program()}"]\nenvironment = {json.dumps(list(variables))}\n'
             'models = ["opus"]\n'
         )
-        office = await RunningOffice.open(place / "data", "--repo", str(repository), HOME=str(home.folder), **variables)
+        environment = {"HOME": str(home.folder), **variables}
+        office = await RunningOffice.open(place / "data", "--repo", str(repository), env=environment)
         yield World(office, api)
         await office.close()
 

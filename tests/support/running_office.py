@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,7 @@ async def semo(*arguments: str, **env: str) -> Ran:
     """Runs one `semo` command to its end."""
     process = await asyncio.create_subprocess_exec(
         *SEMO, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, env={**os.environ, **env},
+        stderr=asyncio.subprocess.PIPE, env={**os.environ, **(env or {})},
     )  # fmt: skip
     try:
         out, err = await process.communicate()
@@ -60,7 +60,9 @@ class RunningOffice:
     status: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @classmethod
-    async def open(cls, data: Path, *arguments: str, dashboard: bool = False, **env: str) -> "RunningOffice":
+    async def open(
+        cls, data: Path, *arguments: str, dashboard: bool = False, env: Mapping[str, str] | None = None
+    ) -> "RunningOffice":
         log = data.parent / f"{data.name}.up.log"
         with log.open("wb") as file:
             process = await asyncio.create_subprocess_exec(

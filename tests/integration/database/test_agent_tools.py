@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from typing import Any
 
 import psycopg
 
@@ -11,7 +12,7 @@ from tests.integration.database.world import Client, World, refused
 
 
 async def at_work(
-    world: World, label: str = "1", task: SpecTask | None = None, **wishes: object
+    world: World, label: str = "1", task: SpecTask | None = None, **wishes: Any
 ) -> tuple[SpecTask, Agent]:
     task = task or await SpecTask.approved(world, **wishes)
     client = await world.client(task.office)
@@ -65,7 +66,7 @@ async def test_how_much_and_how_deep_agents_may_add_is_limited(world: World) -> 
 
 async def test_what_it_wants_of_a_session_must_make_sense(world: World) -> None:
     _, agent = await at_work(world)
-    wrong: list[tuple[dict[str, object], str]] = [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({}, '"title"'),
         ({"title": "x" * 301}, '"title"'),
         ({"title": "x", "role": "CEO"}, "unknown role"),
