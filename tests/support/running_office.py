@@ -40,7 +40,7 @@ async def semo(*arguments: str, **env: str) -> Ran:
     """Runs one `semo` command to its end."""
     process = await asyncio.create_subprocess_exec(
         *SEMO, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, env={**os.environ, **(env or {})},
+        stderr=asyncio.subprocess.PIPE, env={**os.environ, **({} if env is None else env)},
     )  # fmt: skip
     try:
         out, err = await process.communicate()
@@ -69,7 +69,7 @@ class RunningOffice:
                 *SEMO, "up", "--data", str(data), "--port", "0",
                 "--dashboard" if dashboard else "--no-dashboard", *arguments,
                 stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file,
-                env={**os.environ, **env},
+                env={**os.environ, **(env or {})},
             )  # fmt: skip
         office = cls(data, process)
         try:
