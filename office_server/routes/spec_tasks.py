@@ -53,9 +53,11 @@ class NewSpecTask(BaseModel):
 class NewComment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    text: Text
-    document: Annotated[str, StringConstraints(min_length=1, max_length=160)] | None = None
-    line: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    text: Text = Field(examples=["Which browsers?"])
+    document: Annotated[str, StringConstraints(min_length=1, max_length=160)] | None = Field(
+        default=None, examples=["requirements.md"]
+    )
+    line: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(default=None, examples=[12])
 
 
 class SendBack(BaseModel):
@@ -70,16 +72,20 @@ class SendBack(BaseModel):
 class NewWorkSession(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    title: Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"\S")]
-    prompt: Annotated[str, StringConstraints(max_length=32_768)] = ""
-    role: Role | None = None
-    depends_on: Annotated[list[str], Field(max_length=50)] = Field(default_factory=list[str])
+    title: Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"\S")] = Field(
+        examples=["Migrate the old sessions"]
+    )
+    prompt: Annotated[str, StringConstraints(max_length=32_768)] = Field(default="", examples=["Write the migration."])
+    role: Role | None = Field(default=None, examples=["BE"])
+    depends_on: Annotated[list[str], Field(max_length=50)] = Field(default_factory=list[str], examples=[["1.2"]])
 
 
 class NewMessage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    text: Annotated[str, StringConstraints(min_length=1, max_length=8192)]
+    text: Annotated[str, StringConstraints(min_length=1, max_length=8192)] = Field(
+        examples=["The table is called users."]
+    )
     to: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = Field(
         default=None, description="the label of a work session; null: all of the task"
     )

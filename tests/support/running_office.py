@@ -40,7 +40,7 @@ async def semo(*arguments: str, **env: str) -> Ran:
     """Runs one `semo` command to its end."""
     process = await asyncio.create_subprocess_exec(
         *SEMO, *arguments, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE, env={**os.environ, **({} if env is None else env)},
+        stderr=asyncio.subprocess.PIPE, env={**os.environ, **env},
     )  # fmt: skip
     try:
         out, err = await process.communicate()
