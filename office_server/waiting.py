@@ -1,5 +1,6 @@
-"""Why a command waits, in words."""
+"""Why a command waits, in words, and what can be done about it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -8,6 +9,7 @@ from pydantic import BaseModel, Field
 class Waiting(BaseModel):
     reason: str = Field(examples=["no_client_online"], description="stable")
     detail: str = Field(examples=["No machine that could take this is online: macbook-3 since 2026-11-21 12:04 UTC."])
+    advice: str | None = Field(description="what to do about it; null: nothing, it goes on by itself")
     clients: list[dict[str, Any]] = Field(
         description="the machines that it is about: name, online, last_seen_at, and what keeps each: offline,"
         " not_capable, draining, busy, circuit_open, low_memory, agent_overloaded, agent_quota, or null"
@@ -15,34 +17,66 @@ class Waiting(BaseModel):
 
 
 _SENTENCES = {
-    "no_client": "No machine has joined this office yet; enrol one.",
-    "no_client_online": "No machine that could take this is online: {away}.",
-    "no_client_capable": "No machine that is online has that agent: {names}.",
-    "all_clients_busy": "All sessions are taken on {names}; it starts when one is free.",
-    "circuit_open": "Sessions of this role could not be made on {names}; it is tried again every minute.",
-    "low_memory": "There is no memory for another session on {names}.",
-    "draining": "An admin has {names} take no new work.",
-    "agent_overloaded": "The service of its agent is overloaded; it is left in peace for a while on {names}.",
-    "agent_quota": "The quota of its agent is used up on {names}; it is tried again after a while.",
-    "office_full": "The office has as many sessions in use as it allows; it starts when one is free.",
-    "behind_another_command": "An earlier command of the same session comes first.",
-    "not_before": "Its last try failed; the next one begins after a pause.",
-    "deadline_passed": "Its deadline has passed; it expires.",
+    "no_client": ("No machine has joined this office yet.", "let one in: semo clients invite"),
+    "no_client_online": (
+        "No machine that could take this is online: {away}.",
+        "it runs when one returns; to start a client there: semo client start",
+    ),
+    "no_client_capable": (
+        "No machine that is online has {wanted}: {names}.",
+        "allow it in the policy of a machine (docs/policy.md), or ask for what is there",
+    ),
+    "all_clients_busy": ("All sessions are taken on {names}; it starts when one is free.", None),
+    "circuit_open": (
+        "Sessions of this role could not be made on {names}; it is tried again every minute.",
+        "semo status says what went wrong",
+    ),
+    "low_memory": (
+        "There is no memory for another session on {names}.",
+        "end something there, or let in another machine",
+    ),
+    "draining": ("An admin has {names} take no new work.", "to let it: semo clients drain NAME --off"),
+    "agent_overloaded": (
+        "The service of its agent is overloaded; it is left in peace for a while on {names}.",
+        None,
+    ),
+    "agent_quota": (
+        "The quota of its agent is used up on {names}; it is tried again after a while.",
+        "ask for another agent, or raise the quota",
+    ),
+    "office_full": (
+        "The office has as many sessions in use as it allows; it starts when one is free.",
+        "the limit is in the office's settings",
+    ),
+    "behind_another_command": ("An earlier command of the same session comes first.", None),
+    "not_before": ("Its last try failed; the next one begins after a pause.", None),
+    "deadline_passed": ("Its deadline has passed; it expires.", None),
 }
 _OF_A_CLIENT = {"all_clients_busy": "busy"}
 """What keeps each machine, where that has another name than what keeps the command."""
 
 
-def in_words(found: dict[str, Any] | None) -> Waiting | None:
-    """What the database answered, for people; None when nothing holds the command back."""
+def in_words(found: dict[str, Any] | None, payload: Mapping[str, Any] | None = None) -> Waiting | None:
+    """What the database answered, for people; None when nothing holds the command back.
+
+    `payload`: of the command, which says what of a machine it wants.
+    """
     if found is None:
         return None
     reason: str = found["reason"]
     clients: list[dict[str, Any]] = found["clients"]
-    sentence = _SENTENCES.get(reason, f"It waits: {reason}.")
-    away = ", ".join(_away(client) for client in clients)
-    detail = sentence.format(names=_names(clients, _OF_A_CLIENT.get(reason, reason)), away=away)
-    return Waiting(reason=reason, detail=detail, clients=clients)
+    sentence, advice = _SENTENCES.get(reason, (f"It waits: {reason}.", None))
+    detail = sentence.format(
+        names=_names(clients, _OF_A_CLIENT.get(reason, reason)),
+        away=", ".join(_away(client) for client in clients),
+        wanted=_wanted(payload or {}),
+    )
+    return Waiting(reason=reason, detail=detail, advice=advice, clients=clients)
+
+
+def _wanted(payload: Mapping[str, Any]) -> str:
+    agent = f"the agent {payload['agent']}" if payload.get("agent") else "an agent that it uses when none is named"
+    return f"{agent} with the MCP configuration {payload['mcp']}" if payload.get("mcp") else agent
 
 
 def _away(client: dict[str, Any]) -> str:

@@ -45,7 +45,8 @@ async def _follow(api: OfficeApi, command_id: str, role: str, *, as_json: bool) 
             continue
         match said.kind:
             case "waiting":
-                console.step(f"{said.text} · kept as command {command_id}")
+                console.step(said.text)
+                console.step(f"kept as command {command_id} · semo command cancel {command_id} to withdraw it")
             case "started":
                 console.step(f"{role} works in session {command['session_id']}")
             case "output":

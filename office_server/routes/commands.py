@@ -119,7 +119,7 @@ async def withdraw_command(access: Operator, services: ServicesDep, command_id: 
 async def _waiting(services: Services, command: Command) -> Waiting | None:
     if command.status is not CommandStatus.PENDING:
         return None
-    return waiting.in_words(await services.backend.commands.waiting_reason(command.id))
+    return waiting.in_words(await services.backend.commands.waiting_reason(command.id), command.payload)
 
 
 def _detail(seen: Seen, output_start: ByteOffset | None, why: Waiting | None, earlier: list[Receipt]) -> CommandDetail:

@@ -43,6 +43,7 @@ app.command(rich_help_panel=OFFICE)(office.up)
 app.command(rich_help_panel=OFFICE)(office.demo)
 app.command(rich_help_panel=OFFICE)(office.status)
 app.command(rich_help_panel=OFFICE)(office.dashboard)
+app.command(hidden=True)(office.audit)  # for admins, and named in docs/delivery.md
 app.command(rich_help_panel=OFFICE)(office.doctor)
 app.command(rich_help_panel=WORK)(sessions.run)
 app.command(rich_help_panel=WORK)(sessions.attach)

@@ -1,10 +1,11 @@
-"""`semo up`, `semo demo`, `semo status`, `semo dashboard`, `semo doctor`: an office on this machine."""
+"""`semo up`, `semo demo`, `semo status`, `semo dashboard`, `semo audit`, `semo doctor`: an office on this machine."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from semo import console
 from semo.cli.options import Data, Json, PolicyFile, State, client_settings, data_folder, office_elsewhere, office_of
 from semo.cli.running import run_to_end
 
@@ -72,6 +73,18 @@ def dashboard(
     async def show_it() -> None:
         async with office_of(data) as api:
             await show_pages(api, open_browser=browser, as_json=as_json)
+
+    run_to_end(show_it)
+
+
+def audit(limit: Annotated[int, typer.Option(min=1, max=500)] = 50, data: Data = None, as_json: Json = False) -> None:
+    """Show who did what in the office, newest first."""
+    from semo.command_view import draw_audit
+
+    async def show_it() -> None:
+        async with office_of(data) as api:
+            found = await api.get("/audit", limit=limit)
+        console.machine(found) if as_json else draw_audit(found["acts"])
 
     run_to_end(show_it)
 

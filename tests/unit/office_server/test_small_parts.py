@@ -96,9 +96,9 @@ def test_a_failed_command_answers_with_the_status_of_its_own_error():
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("no_client", "enrol one"),
+        ("no_client", "has joined"),
         ("no_client_online", "is online: mac since 2026-11-21 12:04 UTC, new never was"),
-        ("no_client_capable", "has that agent: big"),
+        ("no_client_capable", "has the agent claude: big"),
         ("all_clients_busy", "taken on big"),
         ("office_full", "as many sessions"),
         ("behind_another_command", "comes first"),
@@ -117,7 +117,7 @@ def test_why_a_command_waits_is_said_in_words(reason: str, words: str):
     ]
     if reason == "no_client_online":
         clients = clients[1:]
-    said = waiting.in_words({"reason": reason, "clients": clients})
+    said = waiting.in_words({"reason": reason, "clients": clients}, {"agent": "claude"})
     assert said is not None
     assert words in said.detail
 
