@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from shared.ids import ApprovalId, Attempt, ByteOffset, ClientId, CommandId, OfficeId, PersonaId, SessionId, TurnId
 from shared.states import (
     ApprovalStatus,
+    AttemptEnd,
     CommandStatus,
     CommandType,
     ConnectionState,
@@ -125,7 +126,7 @@ class Receipt(Row):
     confirmed_at: datetime | None
     finished_at: datetime | None
     reported_at: datetime | None
-    ended: str | None = Field(
+    ended: AttemptEnd | CommandStatus | None = Field(
         description="null: it goes on; given_back, rescued, failed: another one followed; else what the command became",
         examples=["completed"],
     )

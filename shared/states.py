@@ -195,6 +195,14 @@ class MemberRole(StrEnum):
         return order.index(self) >= order.index(least)
 
 
+class AttemptEnd(StrEnum):
+    """How an attempt ended that another one followed."""
+
+    GIVEN_BACK = "given_back"
+    RESCUED = "rescued"
+    FAILED = "failed"
+
+
 class BudgetScope(StrEnum):
     OFFICE = "office"
     ROLE = "role"

@@ -216,6 +216,9 @@ class HostTerminals:
         Raises:
             SessionFailed: one did not end in time.
         """
+        if self._starting is not None:
+            # Whoever wanted it may be gone, and it would come up after all others have ended.
+            await asyncio.wait({self._starting})
         await asyncio.gather(*(self._stop_host(place) for place in places_in(self._root)))
         self._links.clear()
 

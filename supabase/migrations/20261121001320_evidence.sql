@@ -84,6 +84,7 @@ begin
 end $$;
 
 -- One step for a job in `checking`, as far as it goes now: the machine, then the pull request, then the person; then finish_check.
+-- Draws, of evidence: open → void, of what is not looked at any more since something before it fails.
 create function semo.check_job(p_job jobs)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 declare

@@ -47,7 +47,8 @@ async def test_a_prompt_is_done_when_the_agent_itself_says_so(api: GeminiApi, ge
     api.script("PLAIN", say("All ", f"good.\n\n{DONE}"))
     ended = await gemini.prompt("PLAIN please")
     assert (ended.outcome, ended.marker, gemini.confirmed) == (TurnOutcome.DONE, True, 1)
-    assert {"hook", "title", "screen", "marker"} <= {one["kind"] for one in ended.evidence}
+    # Its title may change after its hook has ended the turn.
+    assert {"hook", "screen", "marker"} <= {one["kind"] for one in ended.evidence}
     assert "You are the persona of this test." in str(api.asked[-1])
 
 

@@ -49,9 +49,9 @@ async def test_a_machine_that_is_revoked_sees_nothing_from_then_on(full: FullOff
     assert await seen_by(full, full.client.caller) == {"remote_clients"}
 
 
-async def test_deleting_an_office_takes_all_of_it_along(full: FullOffice, world: World) -> None:
+async def test_deleting_an_office_takes_all_of_it_along_but_who_did_what(full: FullOffice, world: World) -> None:
     await world.service.ask("delete from offices where id = %s", full.office)
-    assert await seen_by(full, world.owner) == {"remote_clients"}
+    assert await seen_by(full, world.owner) == {"remote_clients", "audit_log"}
 
 
 @pytest.mark.parametrize("caller", CALLERS[:-1])

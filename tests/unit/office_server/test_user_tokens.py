@@ -18,6 +18,7 @@ from shared.errors import BackendDown, Unauthenticated
 ISSUER = "https://x.supabase.co/auth/v1"
 SECRET = "a-secret-that-is-long-enough-for-hs256-to-take-it"
 USER = uuid4()
+DAY_SECONDS = 86_400
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 OTHER_EC_KEY = ec.generate_private_key(ec.SECP256R1())
 RSA_KEY = rsa.generate_private_key(65537, 2048)
@@ -34,7 +35,7 @@ def token(key: Any = SECRET, algorithm: str = "HS256", key_id: str | None = None
         "iss": ISSUER,
         "sub": str(USER),
         "aud": "authenticated",
-        "exp": now + 60,
+        "exp": now + DAY_SECONDS,  # the table of bad ones is made long before its last test
         "role": "authenticated",
     } | changes
     claims = {name: value for name, value in claims.items() if value is not None}

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import respx
 
-from semo import clients
+from semo import clients, console
 from semo.office_api import OfficeApi
 from semo.problems import SemoError
 
@@ -50,8 +50,12 @@ async def test_an_invitation_shows_the_code_the_command_and_the_link(
 
 
 async def test_the_list_says_what_each_machine_is_at(
-    api: OfficeApi, respx_mock: respx.MockRouter, capsys: pytest.CaptureFixture[str]
+    api: OfficeApi,
+    respx_mock: respx.MockRouter,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(console.out, "width", 160)
     gone, draining = (
         machine("old", revoked_at="2026-11-20T09:00:00Z"),
         machine("mac\n\x1b[31m", draining_since="2026-11-21T11:00:00Z"),

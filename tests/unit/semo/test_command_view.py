@@ -31,7 +31,7 @@ def command(**more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(console.out, "_width", 200)
+    monkeypatch.setattr(console.out, "width", 200)
 
     def read() -> str:
         return capsys.readouterr().out
