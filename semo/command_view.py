@@ -41,7 +41,8 @@ def draw(command: Row) -> None:
             console.step(waiting["advice"])
     if command["error"]:
         console.out.print(f"\n✘ {command['error_code']}: {_plain(command['error'])}", style="red", markup=False)
-    for evidence in (command["result"] or {}).get("evidence", []):
+    result: Row = command["result"] or {}
+    for evidence in result.get("evidence", []):
         console.step(f"known by {_short(json.dumps(evidence, ensure_ascii=False), 160)}")
 
 
