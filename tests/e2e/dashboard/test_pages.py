@@ -240,13 +240,28 @@ async def test_a_persona_is_previewed_changed_and_gets_a_version_of_its_own(tab:
 
 
 @pytest.mark.parametrize("name", PAGES)
-async def test_each_page_fits_every_width(tab: Tab, name: str):
+async def test_each_page_fits_and_is_accessible_in_light_and_dark(tab: Tab, name: str):
     await tab.go(name)
     assert await tab.page.evaluate("document.documentElement.lang") == "en"
     assert await tab.page.locator("h1").count() == 1
     for width in (360, 1280, 2560):
         await tab.page.set_viewport_size({"width": width, "height": 900})
         assert await tab.overflow() <= 0, f"{width} px"
+    for theme in ("light", "dark"):
+        await tab.theme(theme)
+        assert await tab.violations() == []
+
+
+async def test_an_opened_session_fits_and_is_accessible(tab: Tab):
+    await tab.go("sessions")
+    await tab.page.locator(".card a").first.click()
+    for name in ("Now", "History", "Logs", "Quality", "Costs"):
+        await tab.page.get_by_role("dialog").get_by_role("tab", name=name).click()
+        await tab.page.wait_for_function("document.querySelector('.opened .tab').childElementCount > 0")
+        for width in (360, 1280, 2560):
+            await tab.page.set_viewport_size({"width": width, "height": 900})
+            assert await tab.overflow() <= 0, f"{name} {width} px"
+        assert await tab.violations() == []
 
 
 async def test_the_pages_speak_korean(browser: Browser, office: RunningOffice):
