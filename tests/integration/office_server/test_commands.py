@@ -95,7 +95,8 @@ async def test_a_command_says_why_it_waits(admin: Api):
     asked = (await admin.post("/prompts", PROMPT)).json()
     waiting = (await admin.get(f"/commands/{asked['command_id']}")).json()["waiting"]
     assert waiting["reason"] == "no_client"
-    assert "enrol one" in waiting["detail"]
+    assert "has joined" in waiting["detail"]
+    assert "semo clients invite" in waiting["advice"]
 
 
 async def test_a_command_that_nobody_took_can_be_withdrawn(admin: Api, machine: Machine):
