@@ -28,6 +28,13 @@ NAMED_BY_THE_OFFICE = (
     "holding_back.",
     "machines.why.",
     "waiting.",
+    "plan_kind.",
+    "plan_status.",
+    "job_status.",
+    "execution_status.",
+    "evidence_status.",
+    "known_by.",
+    "failure_kind.",
 )
 """Groups whose keys are words of the office's own, shown by `words.of`."""
 SHOWN_BY = {"text": 1, "button": 0, "link": 0, "empty": 0}
