@@ -7,6 +7,7 @@ what stands in `main`. The address is /dashboard/OFFICE/NAME; its title is the t
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -128,8 +129,14 @@ def _head(parts: Shared, chosen: Words, title: str) -> None:
 
 
 def _theme(request: Request) -> None:
-    chosen = {"dark": True, "light": False}.get(request.cookies.get(THEME, ""))
-    ui.dark_mode(chosen)
+    """As the cookie says, and then as the person chooses: the page must not fall back when it is drawn again."""
+    themes = {"dark": True, "light": False}
+    dark = ui.dark_mode(themes.get(request.cookies.get(THEME, "")))
+
+    def choose(event: Any) -> None:
+        dark.value = themes.get(event.args.get("theme"))
+
+    ui.on("theme", choose)
 
 
 def _rail(visit: Visit, made: Page) -> None:

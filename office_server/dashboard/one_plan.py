@@ -22,7 +22,8 @@ from shared.states import JobStatus, PlanStatus
 _PAGE = 200
 _MOST = 1000
 _DRAWING: dict[str, Any] = {
-    "startOnLoad": False, "theme": "base", "flowchart": {"htmlLabels": False, "curve": "basis"},
+    "startOnLoad": False, "theme": "base", "flowchart": {"useMaxWidth": False, "curve": "basis"},
+    "themeVariables": {"fontFamily": "system-ui, sans-serif", "fontSize": "14px"},
 }  # fmt: skip
 """Its colours come from the style sheet, so that they follow the theme."""
 
@@ -92,7 +93,8 @@ class OnePlan:
         self._build_actions(plan)
         with element("div", "tools"):
             self._switch = {
-                name: button(words(f"plans.as_{name}"), partial(self._choose, name)) for name in ("lanes", "graph")
+                name: button(words(f"plans.as_{name}"), partial(self._choose, name), "button switch")
+                for name in ("lanes", "graph")
             }
             options = {"": words("plans.every_status")}
             options |= {str(one): words.of("job_status", one) for one in JobStatus}
@@ -137,7 +139,7 @@ class OnePlan:
                 with self._graph:
                     empty(words("plans.too_many", most=MOST_JOBS))
             return
-        chart = flow_chart(self._plan, self._jobs, words("plans.wave_of"))
+        chart = flow_chart(self._plan, self._jobs, lambda number: words("plans.wave", number=number))
         if self._drawn is None:
             self._graph.clear()
             with self._graph:

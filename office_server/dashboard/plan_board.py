@@ -92,7 +92,7 @@ class _Job:
                 made = text("a", job.name, "name", href=address, data_press="o")
                 made.on("click.prevent", opens, args=[])
                 self._state = State(job.status, "")
-            with element("p", "quiet who"):
+            with element("p", "quiet by"):
                 text("span", " · ".join(part for part in (job.role, job.agent) if part))
                 self._priority = text("span", "", "priority")
             self._why = text("p", "", "why")

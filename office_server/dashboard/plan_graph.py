@@ -1,6 +1,7 @@
 """What waits for what in a plan, as a flow chart in the words of mermaid. No I/O."""
 
 import itertools
+from collections.abc import Callable
 
 from office_server.routes.plan_answers import JobSeen, PlanSeen
 from shared.states import PlanKind
@@ -9,11 +10,11 @@ MOST_JOBS = 150
 """More than these nobody can follow with their eyes, nor a browser draw in a moment."""
 
 
-def flow_chart(plan: PlanSeen, jobs: list[JobSeen], wave: str) -> str:
+def flow_chart(plan: PlanSeen, jobs: list[JobSeen], wave: Callable[[int], str]) -> str:
     """Waves and lanes are boxes around their jobs; a job is the node `j` and its place in `jobs`.
 
     Args:
-        wave: what a wave is called, with {number} in it.
+        wave: what the wave of a number is called.
     """
     nodes = {job.name: f"j{place}" for place, job in enumerate(jobs)}
     boxes: dict[str, list[JobSeen]] = {}
@@ -35,9 +36,9 @@ def flow_chart(plan: PlanSeen, jobs: list[JobSeen], wave: str) -> str:
     return "\n".join(lines)
 
 
-def _box(plan: PlanSeen, job: JobSeen, wave: str) -> str:
+def _box(plan: PlanSeen, job: JobSeen, wave: Callable[[int], str]) -> str:
     if plan.kind is PlanKind.WAVES:
-        return wave.format(number=job.stage + 1)
+        return wave(job.stage + 1)
     return job.lane if job.lane is not None and job.lane != job.name else ""
 
 

@@ -115,6 +115,7 @@
     theme(theme) {
       document.cookie = `semo_theme=${theme}; path=${BASE}; max-age=31536000; samesite=lax`;
       Quasar.Dark.set(theme === "auto" ? "auto" : theme === "dark");
+      window.emitEvent?.("theme", { theme });
     },
     copy(text) { navigator.clipboard?.writeText(text); },
   };
