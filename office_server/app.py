@@ -49,6 +49,7 @@ from office_server.routes import (
     pull_requests,
     questions,
     sessions,
+    spec_prompts,
     spec_tasks,
     templates,
     tokens,
@@ -62,8 +63,8 @@ from realtime_line.socket import Endpoint
 
 _ROUTERS = (
     attention, audit, offices, personas, clients, enrollment, sessions, prompts, commands, events, approvals, costs,
-    pool, plans, jobs, executions, templates, tokens, pull_requests, evidence, conflicts, spec_tasks, questions,
-    health,
+    pool, plans, jobs, executions, templates, tokens, pull_requests, evidence, conflicts, spec_tasks, spec_prompts,
+    questions, health,
 )  # fmt: skip
 
 
@@ -106,8 +107,7 @@ def _lifespan(settings: OfficeSettings, metrics: Metrics) -> Callable[[FastAPI],
                     tasks.create_task(maintenance.run(), name="maintenance"),
                     tasks.create_task(services.scheduler.run(), name="scheduler"),
                 ]
-                specs = SpecKeeper(backend, services.desk)
-                running.append(tasks.create_task(specs.run(), name="spec tasks"))
+                running.append(tasks.create_task(services.spec_keeper.run(), name="spec tasks"))
                 if settings.realtime:
                     running.append(tasks.create_task(services.hints.run(), name="hints"))
                 yield
@@ -128,13 +128,14 @@ def make_services(settings: OfficeSettings, backend: Backend, http: httpx.AsyncC
     realtime_url = f"{str(settings.supabase_url).rstrip('/')}/realtime/v1"
     hints = Hints(Endpoint(realtime_url, settings.service_role_key.get_secret_value()), backend.upkeep.echo_hint)
     scheduler = Scheduler(backend, hints, metrics, settings.schedule_poll_seconds)
+    desk = Desk(backend, metrics)
     return Services(
         settings=settings,
         backend=backend,
         hints=hints,
         results=Results(backend, hints, settings.poll_seconds),
         feed=Feed(backend, hints, settings.poll_seconds),
-        desk=Desk(backend, metrics),
+        desk=desk,
         personas=PersonaKeeper(backend),
         enrollment=Enrollment(backend),
         enroll_tries=TriesPerMinute(settings.enroll_per_minute),
@@ -145,6 +146,7 @@ def make_services(settings: OfficeSettings, backend: Backend, http: httpx.AsyncC
         metrics=metrics,
         scheduler=scheduler,
         planner=Planner(backend, scheduler),
+        spec_keeper=SpecKeeper(backend, desk, hints, scheduler),
     )
 
 

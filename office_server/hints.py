@@ -17,6 +17,8 @@ from shared.ids import CommandId, OfficeId
 
 _KEPT_SECONDS = 120.0
 _MOVES = (COMMAND_EVENT, SESSION_EVENT, JOBS_EVENT)
+Matters = Callable[[str, Mapping[str, Any]], bool]
+"""Whether an event, by its name and what it carries, is for a follower."""
 _MOST_LINES = 50  # each is a connection, of which the smallest plan of Supabase has 200; other offices go by polling
 
 
@@ -26,7 +28,7 @@ class _Waiting:
     def __init__(self) -> None:
         self._events: dict[CommandId, set[asyncio.Event]] = {}
         self._of_anything: set[asyncio.Event] = set()
-        self._followers: list[Callable[[], None]] = []
+        self._followers: list[tuple[Callable[[], None], Matters]] = []
         self.empty_since: float | None = None
 
     def add(self, command: CommandId, wake: asyncio.Event) -> None:
@@ -47,12 +49,12 @@ class _Waiting:
         self._of_anything.discard(wake)
         self._note_empty(now)
 
-    def follow(self, woken: Callable[[], None]) -> None:
-        self._followers.append(woken)
+    def follow(self, woken: Callable[[], None], matters: Matters) -> None:
+        self._followers.append((woken, matters))
         self.empty_since = None
 
-    def unfollow(self, woken: Callable[[], None], now: float) -> None:
-        self._followers.remove(woken)
+    def unfollow(self, woken: Callable[[], None], matters: Matters, now: float) -> None:
+        self._followers.remove((woken, matters))
         self._note_empty(now)
 
     def _note_empty(self, now: float) -> None:
@@ -62,8 +64,8 @@ class _Waiting:
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
         for wake in self._of_anything:
             wake.set()
-        if event in _MOVES:
-            for woken in self._followers:
+        for woken, matters in self._followers:
+            if matters(event, payload):
                 woken()
         if event != COMMAND_EVENT:
             return
@@ -79,7 +81,7 @@ class _Waiting:
     def on_gap(self) -> None:
         for wake in self._of_anything:
             wake.set()
-        for woken in self._followers:
+        for woken, _ in self._followers:
             woken()
         for wakes in self._events.values():
             for wake in wakes:
@@ -132,17 +134,18 @@ class Hints:
             waiting.remove_of_anything(wake, _now())
 
     @contextmanager
-    def following(self, office: OfficeId, woken: Callable[[], None]) -> Generator[None]:
-        """Calls `woken` whenever a command, a session or what may run moved in the office, while the block lasts.
+    def following(self, office: OfficeId, woken: Callable[[], None], matters: Matters | None = None) -> Generator[None]:
+        """Calls `woken` for each event of the office that matters, and where some may have been missed, while the
+        block lasts. Without `matters`: when a command, a session or what may run moved.
 
-        It is called inside the reader of a socket: it sets an event and nothing else.
+        Both are called inside the reader of a socket: they look, or set an event, and nothing else.
         """
-        waiting = self._waiting_in(office)
-        waiting.follow(woken)
+        waiting, matters = self._waiting_in(office), matters or _moves
+        waiting.follow(woken, matters)
         try:
             yield
         finally:
-            waiting.unfollow(woken, _now())
+            waiting.unfollow(woken, matters, _now())
 
     def _waiting_in(self, office: OfficeId) -> _Waiting:
         if office not in self._waiting:
@@ -183,6 +186,10 @@ class Hints:
     async def _key(self, renew: bool) -> str:
         """The service key: there is no other."""
         return self._endpoint.key
+
+
+def _moves(event: str, _payload: Mapping[str, Any]) -> bool:
+    return event in _MOVES
 
 
 def _ignore(_state: LineState) -> None:

@@ -17,6 +17,7 @@ from shared.states import (
     QuestionStatus,
     SessionPool,
     SessionStatus,
+    SpecPromptKind,
     SpecTaskStatus,
     TurnOutcome,
 )
@@ -354,6 +355,16 @@ class PromptTemplate(Row):
     defaults: dict[str, Any] = Field(description="of jobs made from it: role, agent, model, mcp, base, timeout_s, …")
     author: str | None
     created_at: datetime
+
+
+class SpecPrompt(Row):
+    """A version of what an office tells the agents of its spec tasks."""
+
+    kind: SpecPromptKind
+    version: int = Field(description="0: never changed")
+    text: str | None = Field(description="null: from this version on, the words that come with the office server")
+    author: str | None
+    created_at: datetime | None
 
 
 class SpecTask(Row):

@@ -1,12 +1,16 @@
 """Starts jobs: runs one round of the database's scheduler for each office in which something may have moved.
 
-Hints wake it, polling stands behind them, and what may start is decided in SQL: any number of servers may do this.
+Hints wake it, and what may start is decided in SQL: any number of servers may do this. An office that is heard is
+looked at when something moved there that a job could wait for, when a time has come that the database named, and else
+seldom; one that is not heard, at every poll.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from math import inf
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -14,11 +18,15 @@ import structlog
 from office_server.backend import Backend
 from office_server.hints import Hints
 from office_server.metrics import Metrics
+from shared.channels import COMMAND_EVENT, JOBS_EVENT, SESSION_EVENT
 from shared.errors import NotFound, OfficeError
 from shared.ids import OfficeId
+from shared.states import SessionStatus
 
 _log = structlog.get_logger(__name__)
 _LEAST_SECONDS = 0.01
+_POLLS_WHILE_HEARD = 5
+"""An office that is heard is looked at with every so many polls: a single hint may be lost."""
 
 
 class Scheduler:
@@ -32,6 +40,8 @@ class Scheduler:
         self._listening: dict[OfficeId, ExitStack] = {}
         self._pauses: dict[OfficeId, float] = {}
         """When a pause between two tries is over, on the monotonic clock."""
+        self._looked_at: dict[OfficeId, float] = {}
+        """When its last round began, on the same clock."""
         self._failing: str | None = None
 
     def wake(self, office: OfficeId) -> None:
@@ -49,7 +59,7 @@ class Scheduler:
                 now = time.monotonic()
                 if now >= look_at or due - self._listening.keys():
                     look_at = now + self._poll_seconds
-                    due |= await self._offices()
+                    due |= {office for office in await self._offices() if self._is_long_ago(office, now)}
                 due |= {office for office, at in self._pauses.items() if at <= now}
                 await asyncio.gather(*(self._round(office) for office in due))
                 until = min([look_at, *self._pauses.values()])
@@ -71,16 +81,23 @@ class Scheduler:
             return set()
         for office in offices - self._listening.keys():
             self._listening[office] = ExitStack()
-            self._listening[office].enter_context(self._hints.following(office, self._waker(office)))
+            self._listening[office].enter_context(self._hints.following(office, self._waker(office), _matters))
         for office in self._listening.keys() - offices:
             self._listening.pop(office).close()
+            self._looked_at.pop(office, None)
         return offices
+
+    def _is_long_ago(self, office: OfficeId, now: float) -> bool:
+        if office not in self._hints.live:
+            return True
+        return now - self._looked_at.get(office, -inf) >= _POLLS_WHILE_HEARD * self._poll_seconds
 
     def _waker(self, office: OfficeId) -> Callable[[], None]:
         return lambda: self.wake(office)
 
     async def _round(self, office: OfficeId) -> None:
         self._pauses.pop(office, None)
+        self._looked_at[office] = time.monotonic()
         began = time.perf_counter()
         try:
             answer = await self._plans.schedule(office)
@@ -99,3 +116,10 @@ class Scheduler:
         if error.code != self._failing:
             _log.warning("scheduling_failed", code=error.code, detail=error.detail)
         self._failing = error.code
+
+
+def _matters(event: str, payload: Mapping[str, Any]) -> bool:
+    """Of what moves in sessions, only their end sets something free."""
+    if event == SESSION_EVENT:
+        return payload.get("status") == SessionStatus.TERMINATED
+    return event in (COMMAND_EVENT, JOBS_EVENT)

@@ -18,6 +18,7 @@ from office_server.planning import Planner
 from office_server.results import Results
 from office_server.scheduler import Scheduler
 from office_server.settings import OfficeSettings
+from office_server.spec_tasks.keeper import SpecKeeper
 from office_server.user_tokens import UserTokens
 
 
@@ -39,6 +40,7 @@ class Services:
     metrics: Metrics
     scheduler: Scheduler
     planner: Planner
+    spec_keeper: SpecKeeper
 
 
 def services_of(request: Request) -> Services:

@@ -78,6 +78,14 @@ def template(office_id: OfficeId, name: str) -> NotFound:
     )
 
 
+def spec_prompt(office_id: OfficeId, kind: str, version: int) -> NotFound:
+    return NotFound(
+        f"There is no version {version} of what office {office_id} tells agents in {kind}.",
+        advice=f"GET /api/offices/{office_id}/spec-prompts/{kind}/versions lists those that there are",
+        version=version,
+    )
+
+
 def persona(office_id: OfficeId, role: str) -> NotFound:
     return NotFound(
         f'There is no persona for the role "{role}" in office {office_id}.',

@@ -152,6 +152,12 @@ class SpecSessionKind(StrEnum):
     SPAWNED = "spawned"
 
 
+class SpecPromptKind(StrEnum):
+    PLANNING = "planning"
+    REVIEW = "review"
+    IMPLEMENTATION = "implementation"
+
+
 class QuestionStatus(StrEnum):
     OPEN = "open"
     ANSWERED = "answered"

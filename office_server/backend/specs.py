@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from office_server.backend.connection import Connection
-from office_server.rows import Question, Row, SpecComment, SpecEvent, SpecTask, SpecVersion
+from office_server.rows import Question, Row, SpecComment, SpecEvent, SpecPrompt, SpecTask, SpecVersion
 from shared.errors import NotFound
 from shared.ids import OfficeId
-from shared.states import QuestionStatus
+from shared.states import QuestionStatus, SpecPromptKind
 
 
 class _Body(Row):
@@ -50,8 +50,10 @@ class Specs:
         """The task with its work sessions, as `spec_task_state` tells it."""
         return await self.call("spec_task_state", task)
 
-    async def due(self) -> list[UUID]:
-        return [UUID(one) for one in await self._connection.call("spec_tasks_due")]
+    async def due(self) -> list[tuple[UUID, OfficeId]]:
+        """Tasks in which there is something to do, and their offices."""
+        found = await self._connection.call("spec_tasks_due")
+        return [(UUID(one["id"]), OfficeId(UUID(one["office_id"]))) for one in found]
 
     async def bodies(self, task: UUID) -> dict[str, str]:
         """What the agents of the work sessions are to do, by label."""
@@ -79,6 +81,24 @@ class Specs:
         query = query.eq("spec_task_id", str(task)).gt("id", after).order("id").limit(limit)
         return await self._connection.read(query, SpecEvent)
 
+    async def prompts(self, office: OfficeId) -> list[SpecPrompt]:
+        """What the office says now to agents of spec tasks; nothing of a kind that it never changed."""
+        newest: dict[SpecPromptKind, SpecPrompt] = {}
+        for version in await self.prompt_versions(office):
+            newest.setdefault(version.kind, version)
+        return list(newest.values())
+
+    async def prompt_versions(self, office: OfficeId, kind: SpecPromptKind | None = None) -> list[SpecPrompt]:
+        """The newest of each kind first."""
+        query = self._connection.table("spec_prompts").select(SpecPrompt.columns()).eq("office_id", str(office))
+        if kind is not None:
+            query = query.eq("kind", kind)
+        return await self._connection.read(query.order("kind").order("version", desc=True), SpecPrompt)
+
+    async def save_prompt(self, office: OfficeId, kind: SpecPromptKind, text: str | None, author: str) -> None:
+        """Raises NotFound."""
+        await self._connection.call("save_spec_prompt", p_office=str(office), p_kind=kind, p_text=text, p_author=author)
+
     async def questions(self, office: OfficeId, status: QuestionStatus | None, limit: int) -> list[Question]:
         """Newest first."""
         query = self._connection.table("questions").select(Question.columns()).eq("office_id", str(office))
@@ -95,10 +115,6 @@ class Specs:
             "answer_question", p_question=str(question), p_answer=text, p_author=author
         )
         return Question.model_validate(answered)
-
-    async def schedule(self, office: OfficeId) -> None:
-        """Has the engine look at the jobs of an office now."""
-        await self._connection.call("run_schedule", p_office=str(office))
 
 
 def _is_uuid(text: str) -> bool:

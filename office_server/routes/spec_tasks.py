@@ -136,6 +136,7 @@ async def create_spec_task(access: Operator, services: ServicesDep, body: NewSpe
     made = await specs.create(access.office.id, body.name or _name_from(body.title), body.title, wishes, access.author)
     if body.start:
         await specs.call("start_spec_task", made, p_author=access.author)
+        services.spec_keeper.wake(access.office.id)
     return SpecTaskState.model_validate(await specs.state(made))
 
 
@@ -236,6 +237,7 @@ async def add_spec_session(access: Operator, services: ServicesDep, task: TaskIn
     found = await services.backend.specs.find(access.office.id, task)
     wish = body.model_dump(exclude_none=True)
     made = await services.backend.specs.call("add_spec_session", found.id, p_wish=wish, p_author=access.author)
+    services.spec_keeper.wake(access.office.id)
     return Added(label=made["label"], role=made["role"])
 
 
@@ -254,6 +256,7 @@ async def _moved(services: Services, access: Access, task: str, function: str, *
     specs = services.backend.specs
     found = await specs.find(access.office.id, task)
     await specs.call(function, found.id, p_author=access.author, **arguments)
+    services.spec_keeper.wake(access.office.id)
     return SpecTaskState.model_validate(await specs.state(found.id))
 
 

@@ -64,7 +64,8 @@ def _sentence(event: Row) -> str:
         case "spawned":
             return f"was added by {detail.get('parent') or event['author']}: {_one_line(detail['title'])}"
         case "session_started":
-            return f"began, try {detail.get('try')}"
+            words = f", told by `{detail['prompt']}`" if "prompt" in detail else ""
+            return f"began, try {detail.get('try')}{words}"
         case "session_worked":
             return f"did its work on `{detail.get('branch')}`: {len(detail.get('commits') or [])} commits"
         case "merged":

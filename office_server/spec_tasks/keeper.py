@@ -1,10 +1,11 @@
-"""Brings spec tasks on: starts sessions, has their work merged, reads documents, writes history. One loop.
+"""Brings spec tasks on: starts sessions, has their work merged, reads documents, writes history.
 
-Any number of servers may do this at once: what each does is one transition, or a command with a key of its own.
+Any number of servers may do this at once: what each does is one transition, or a command with a key of its own. When it
+looks at which task is decided in `waking`.
 """
 
-import asyncio
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -13,19 +14,20 @@ import structlog
 
 from office_server.asking import Desk, Wish
 from office_server.backend import Backend
+from office_server.hints import Hints
 from office_server.rows import SpecEvent
+from office_server.scheduler import Scheduler
 from office_server.spec_tasks import history, prompts
 from office_server.spec_tasks.tasks_md import TasksUnreadable, parse, units_of
-from shared.errors import Conflict, OfficeError
+from office_server.spec_tasks.waking import Waking
+from shared.errors import Conflict, NotFound, OfficeError
 from shared.ids import ClientId, OfficeId
-from shared.states import CommandType, SpecTaskStatus
+from shared.states import CommandType, SpecPromptKind, SpecTaskStatus
 
 log = structlog.get_logger(__name__)
 
 DOCUMENTS = ("requirements.md", "design.md", "tasks.md", "spec-metadata.json")
 AUTHOR = "office"
-IDLE_SECONDS = 2.0
-BUSY_SECONDS = 0.3
 _WORTH_WRITING = frozenset(
     {"merged", "session_failed", "conflict", "spawned", "answered", "done", "failed", "cancelled", "approved", "review"}
 )
@@ -33,39 +35,53 @@ Task = dict[str, Any]
 
 
 class SpecKeeper:
-    def __init__(self, backend: Backend, desk: Desk) -> None:
+    def __init__(self, backend: Backend, desk: Desk, hints: Hints, scheduler: Scheduler) -> None:
         self._backend = backend
         self._specs = backend.specs
         self._desk = desk
+        self._scheduler = scheduler
+        self._waking = Waking(hints)
         self._failing: str | None = None
+
+    def wake(self, office: OfficeId) -> None:
+        """Somebody has moved a spec task there. Returns at once."""
+        self._waking.wake(office)
 
     async def run(self) -> None:
         """Until cancelled. A round that fails is told once and tried again."""
-        while True:
-            busy = False
-            try:
-                busy = await self.round()
-                self._failing = None
-            except OfficeError as error:
-                if error.code != self._failing:
-                    log.warning("spec_tasks_wait", code=error.code, detail=error.detail)
-                self._failing = error.code
-            await asyncio.sleep(BUSY_SECONDS if busy else IDLE_SECONDS)
+        with self._waking:
+            while True:
+                self._waking.begin()
+                try:
+                    await self.round()
+                    self._failing = None
+                except OfficeError as error:
+                    if error.code != self._failing:
+                        log.warning("spec_tasks_wait", code=error.code, detail=error.detail)
+                    self._failing = error.code
+                await self._waking.wait()
 
-    async def round(self) -> bool:
-        """Returns whether any task is on its way."""
-        due = await self._specs.due()
-        for task_id in due:
+    async def round(self) -> None:
+        """One step in each task in which something may have moved. What fails in one keeps no other from its step."""
+        failed: OfficeError | None = None
+        for task_id in self._waking.to_look_at(await self._specs.due(), time.monotonic()):
             try:
                 await self._step(task_id)
             except Conflict as error:
+                # Another server was faster, or a person: what is to be done next is seen by looking again.
                 log.debug("spec_task_moved", spec_task_id=str(task_id), detail=error.detail)
-        return bool(due)
+                self._waking.look_again(task_id)
+            except NotFound as error:
+                log.debug("spec_task_gone", spec_task_id=str(task_id), detail=error.detail)
+            except OfficeError as error:
+                self._waking.look_again(task_id)
+                failed = error
+        if failed is not None:
+            raise failed
 
     async def _step(self, task_id: UUID) -> None:
         await self._specs.call("spec_take_in", task_id)
         task = await self._specs.state(task_id)
-        await self._specs.schedule(OfficeId(UUID(task["office_id"])))
         if task["status"] in (SpecTaskStatus.PLANNING, SpecTaskStatus.IMPLEMENTATION):
             for session in task["sessions"]:
                 if session["status"] == "waiting" and session["waits_for"] is None:
@@ -83,11 +99,16 @@ class SpecKeeper:
         if session["kind"] == "planning":
             comments = await self._specs.comments(UUID(task["id"]))
             last = [one.model_dump() for one in comments if one.round == task["round"] - 1]
-            prompt = prompts.planning(task, [*last], await self._roles(task))
+            words = prompts.planning(task, [*last], await self._roles(task), await self._office_words(task))
         else:
             bodies = await self._specs.bodies(UUID(task["id"]))
-            prompt = prompts.work(task, session | {"body": bodies[session["label"]]})
-        await self._specs.of_session("spec_session_started", session, p_prompt=prompt)
+            words = prompts.work(task, session | {"body": bodies[session["label"]]}, await self._office_words(task))
+        await self._specs.of_session("spec_session_started", session, p_prompt=words.text, p_words=words.whose)
+        self._scheduler.wake(OfficeId(UUID(task["office_id"])))
+
+    async def _office_words(self, task: Task) -> dict[SpecPromptKind, prompts.OfficeWords]:
+        newest = await self._specs.prompts(OfficeId(UUID(task["office_id"])))
+        return {one.kind: prompts.OfficeWords(one.version, one.text) for one in newest if one.text is not None}
 
     async def _merge(self, task: Task, session: dict[str, Any]) -> None:
         payload = {"spec": task["name"], "branch": session["branch"], "base": task["base"]}
@@ -155,7 +176,7 @@ class SpecKeeper:
             if task["status"] not in (SpecTaskStatus.PLANNING, SpecTaskStatus.IMPLEMENTATION):
                 await self._specs.call("spec_history_written", task_id, p_event=task["last_event"])
             return
-        last: int = task["last_event"]
+        last = int(await self._specs.call("spec_history_begun", task_id, p_event=task["last_event"]))
         version = task["approved_version"]
         text = (await self._specs.version(task_id, version)).documents["tasks.md"] if version else None
         rows = [event.model_dump(mode="json") for event in events]
@@ -191,8 +212,12 @@ class SpecKeeper:
             client = ClientId(UUID(task["client_id"])) if task["client_id"] else None
             wish = Wish(office, AUTHOR, command_type, given, client=client, idempotency_key=full_key)
             command = await self._desk.ask(wish)
+        if not command.status.is_final and self._waking.await_command(command.id):
+            # It may have ended before anybody listened for its end.
+            command = await self._backend.commands.by_key(office, full_key) or command
         if not command.status.is_final:
             return None
+        self._waking.forget_command(command.id)
         results = await self._backend.commands.results(command.id)
         if results and results[-1].success:
             return results[-1].result or {}

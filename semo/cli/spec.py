@@ -7,11 +7,16 @@ import typer
 
 from semo.cli.options import Data, Json, office_of
 from semo.cli.running import run_to_end
+from shared.states import SpecPromptKind
 
 group = typer.Typer(
     name="spec", help="Spec tasks: planned in documents, approved, then worked on.", no_args_is_help=True
 )
 
+prompt = typer.Typer(name="prompt", help="What the office tells the agents of spec tasks.", no_args_is_help=True)
+group.add_typer(prompt)
+
+Kind = Annotated[SpecPromptKind, typer.Argument(help="For which agents.")]
 Task = Annotated[str, typer.Argument(metavar="TASK", help="Its name, or its id.")]
 Version = Annotated[int, typer.Option("--version", min=1, help="The version that you have read.")]
 
@@ -133,6 +138,47 @@ def tell(
     from semo import specs
 
     run_to_end(lambda: specs.tell(office_of(data), task, text, to))
+
+
+@prompt.command("list")
+def list_prompts(data: Data = None, as_json: Json = False) -> None:
+    """Show what the agents of spec tasks are told: whose words, and which version."""
+    from semo import spec_prompts
+
+    run_to_end(lambda: spec_prompts.list_all(office_of(data), as_json=as_json))
+
+
+@prompt.command("show")
+def show_prompt(
+    kind: Kind,
+    version: Annotated[int | None, typer.Option("--version", min=1, help="Default: the one in use.")] = None,
+    data: Data = None,
+) -> None:
+    """Print one as it is, to be changed and given to `semo spec prompt set`."""
+    from semo import spec_prompts
+
+    run_to_end(lambda: spec_prompts.show(office_of(data), kind.value, version))
+
+
+@prompt.command("set")
+def set_prompt(
+    kind: Kind,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file with the prompt.")],
+    preview: Annotated[bool, typer.Option("--preview", help="Only show what an agent would be told.")] = False,
+    data: Data = None,
+) -> None:
+    """Tell agents something else from now on. A task that brings its own words uses those."""
+    from semo import spec_prompts
+
+    run_to_end(lambda: spec_prompts.save(office_of(data), kind.value, file, preview=preview))
+
+
+@prompt.command("reset")
+def reset_prompt(kind: Kind, data: Data = None) -> None:
+    """Go back to the words that come with the office server."""
+    from semo import spec_prompts
+
+    run_to_end(lambda: spec_prompts.reset(office_of(data), kind.value))
 
 
 def questions(data: Data = None, as_json: Json = False) -> None:

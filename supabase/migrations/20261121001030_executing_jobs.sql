@@ -222,6 +222,12 @@ begin
   end if;
 end $$;
 
+-- When a prompt that was typed is interrupted from here, its machine having let its time pass; null when it is not typed yet.
+create function semo.overdue_at(p_command agent_commands)
+returns timestamptz language sql stable as $$
+  select p_command.typed_at + make_interval(secs => (p_command.payload ->> 'timeout_s')::double precision + 60)
+$$;
+
 -- Draws, of executions: pending → running. Takes in what their commands have come to. Returns how many ended or went a step on.
 create function semo.take_in_executions(p_office uuid)
 returns integer language plpgsql security definer set search_path = public, pg_temp as $$
@@ -239,7 +245,7 @@ begin
     v_is_over := v_command.session_id is not null and v_command.status = 'pending'
                  and (select ended_at is not null from agent_sessions where id = v_command.session_id);
     if v_is_over or v_execution.kill_wanted_at is not null
-       or (v_command.status = 'processing' and v_command.typed_at < now() - make_interval(secs => (v_command.payload ->> 'timeout_s')::double precision + 60)) then
+       or (v_command.status = 'processing' and semo.overdue_at(v_command) < now()) then
       begin
         perform semo.press_to_end(v_execution, v_command);
       exception when sqlstate 'SO002' or sqlstate 'SO007' then
@@ -310,7 +316,8 @@ returns uuid language sql stable set search_path = public, pg_temp as $$
 $$;
 
 -- One round of the scheduler for an office: takes in what has ended, starts what may start. Any number of servers may call it at any
--- time; they take turns. Returns {"moved","started","next_in_s"}: when to come again at the latest; null: only when something moves.
+-- time; they take turns. Returns {"moved","started","next_in_s"}: when to come again at the latest; null: only when something moves. Times that
+-- come by themselves are the end of a pause, that of a turn which its machine should have stopped, and a new day of caps.
 create function run_schedule(p_office uuid)
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -330,8 +337,12 @@ begin
     v_started := v_started + 1;
     v_room := v_limits.running - (select count(*) from jobs where office_id = p_office and status in ('running', 'checking'));
   end loop;
-  return jsonb_build_object('moved', v_moved, 'started', v_started, 'next_in_s', (
-    select extract(epoch from min(not_before) - now()) from jobs where office_id = p_office and status = 'waiting' and not_before is not null));
+  return jsonb_build_object('moved', v_moved, 'started', v_started, 'next_in_s', extract(epoch from least(
+    (select min(not_before) from jobs where office_id = p_office and status = 'waiting' and not_before is not null),
+    (select min(semo.overdue_at(c)) from executions e join agent_commands c on c.id = e.command_id
+     where e.office_id = p_office and e.status in ('pending', 'running') and e.stopped_at is null and c.status = 'processing'),
+    case when exists (select 1 from jobs where office_id = p_office and status = 'blocked' and failure_kind = 'cap')
+         then (date_trunc('day', now() at time zone 'utc') + interval '1 day') at time zone 'utc' end) - now()));
 end $$;
 
 -- Offices in which a plan has not ended yet.

@@ -50,6 +50,7 @@ create table spec_tasks (
   spawned           integer not null default 0,
   last_event        bigint not null default 0,     -- its newest coordination event
   written_event     bigint not null default 0,     -- up to which its history is on its branch
+  writing_event     bigint,                        -- up to which it is being written there; one writing at a time, so that none undoes a later one
   author            text not null,
   created_at        timestamptz not null default now(),
   updated_at        timestamptz not null default now(),
@@ -300,7 +301,8 @@ declare
   v_task spec_tasks := semo.spec_task_for(p_task);
 begin
   if not exists (select 1 from spec_versions where spec_task_id = p_task and version = p_version) then
-    perform semo.refuse('SO003', format('spec task "%s" has no version %s', v_task.name, p_version));
+    perform semo.refuse('SO003', format('spec task "%s" has no version %s', v_task.name, p_version),
+                        format('its newest is version %s; semo spec read shows it', v_task.version));
   elsif p_version <> v_task.version then
     perform semo.refuse('SO002', format('version %s of spec task "%s" is no longer the newest: that is version %s', p_version, v_task.name, v_task.version),
                         'read the newest one first');

@@ -26,8 +26,8 @@ begin
 end $$;
 
 -- Draws, of spec_sessions: waiting → running. Puts its job into the task's plan, in a lane, and so a worktree, of its own; all jobs of a
--- task are done on the machine that has its branch. Returns the job.
-create function spec_session_started(p_session uuid, p_try integer, p_prompt text)
+-- task are done on the machine that has its branch. p_words: whose words the prompt is made of, for the history. Returns the job.
+create function spec_session_started(p_session uuid, p_try integer, p_prompt text, p_words text default null)
 returns uuid language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_session spec_sessions := semo.spec_session_for(p_session, p_try, '{waiting}');
@@ -55,7 +55,7 @@ begin
   update plan_lanes set client_id = coalesce(v_task.client_id, client_id) where plan_id = v_task.plan_id and name = v_lane;
   update spec_sessions set status = 'running', job_id = v_jobs[1], started_at = coalesce(started_at, now()), problem = null where id = p_session;
   perform semo.spec_event(v_session.spec_task_id, 'session_started', 'office', p_session,
-    jsonb_build_object('try', p_try, 'role', v_session.role, 'job_id', v_jobs[1]));
+    jsonb_build_object('try', p_try, 'role', v_session.role, 'job_id', v_jobs[1], 'prompt', p_words));
   return v_jobs[1];
 end $$;
 
@@ -72,6 +72,16 @@ begin
   end if;
   return v_session;
 end $$;
+
+-- Wakes whoever keeps spec tasks: a job of one has ended.
+create function semo.hint_of_spec_job() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.hint(new.office_id, 'events', 'spec', jsonb_build_object('spec_task_id', new.detail ->> 'spec_task_id'));
+  return null;
+end $$;
+create trigger hint_of_spec_job after update of status on jobs
+  for each row when (new.detail ? 'spec_task_id' and new.status is distinct from old.status and not semo.is_open(new.status))
+  execute function semo.hint_of_spec_job();
 
 -- Draws, of spec_sessions: running → merging, running → failed: takes in what the jobs of a task have come to.
 create function spec_take_in(p_task uuid)
@@ -327,14 +337,20 @@ end $$;
 
 -- Tasks in which the office has something to do: planning, working, or history that is not on its branch yet.
 create function spec_tasks_due()
-returns setof uuid language sql stable security definer set search_path = public, pg_temp as $$
-  select id from spec_tasks where status in ('planning', 'implementation') or written_event < last_event order by id
+returns table (id uuid, office_id uuid) language sql stable security definer set search_path = public, pg_temp as $$
+  select t.id, t.office_id from spec_tasks t where t.status in ('planning', 'implementation') or t.written_event < t.last_event order by t.id
 $$;
 
--- Everything up to this event is in the history on the task's branch.
+-- Somebody is about to write history up to this event. Returns up to which event it is to be written: that of whoever began before.
+create function spec_history_begun(p_task uuid, p_event bigint)
+returns bigint language sql security definer set search_path = public, pg_temp as $$
+  update spec_tasks set writing_event = coalesce(writing_event, p_event) where id = p_task returning writing_event
+$$;
+
+-- Everything up to this event is in the history on the task's branch, or not worth being there.
 create function spec_history_written(p_task uuid, p_event bigint)
 returns void language sql security definer set search_path = public, pg_temp as $$
-  update spec_tasks set written_event = greatest(written_event, p_event) where id = p_task
+  update spec_tasks set written_event = greatest(written_event, p_event), writing_event = nullif(writing_event, p_event) where id = p_task
 $$;
 
 alter table spec_tasks          enable row level security;
@@ -361,9 +377,9 @@ create policy "whoever sees the task" on spec_messages for select to authenticat
 create policy "members see what happened" on coordination_events for select to authenticated using (semo.has_role(office_id, 'viewer'));
 
 revoke execute on function spec_planned, spec_unplanned, spec_session_started, spec_take_in, spec_session_worked, spec_session_failed,
-  spec_session_merged, spec_tasks_due, spec_history_written from public, anon, authenticated;
+  spec_session_merged, spec_tasks_due, spec_history_begun, spec_history_written from public, anon, authenticated;
 grant execute on function spec_planned, spec_unplanned, spec_session_started, spec_take_in, spec_session_worked, spec_session_failed,
-  spec_session_merged, spec_tasks_due, spec_history_written to service_role;
+  spec_session_merged, spec_tasks_due, spec_history_begun, spec_history_written to service_role;
 revoke execute on function create_spec_task, start_spec_task, comment_spec, send_back_spec, approve_spec, retry_spec_task, cancel_spec_task,
   add_spec_session, leave_spec_message, spec_task_state from public, anon;
 grant execute on function create_spec_task, start_spec_task, comment_spec, send_back_spec, approve_spec, retry_spec_task, cancel_spec_task,

@@ -20,6 +20,7 @@ class Machine:
 
     `ask …` asks leave for something first, and is never answered either; `asked` gets the approval's id.
     `die once …` fails as a dead agent does, and succeeds when it is tried again.
+    `documents` is what stands on the branch of every spec task; `prompts` what its agents were told.
     """
 
     def __init__(self, connection: psycopg.AsyncConnection[Row], office: str) -> None:
@@ -28,6 +29,8 @@ class Machine:
         self.client = str(uuid4())
         self.epoch = 0
         self.paused = False
+        self.documents: dict[str, str] = {}
+        self.prompts: list[str] = []
         self.failed_once = asyncio.Event()
         self.asked: asyncio.Queue[str] = asyncio.Queue()
 
@@ -108,6 +111,12 @@ class Machine:
                 await self._complete(command, {"files": ["a.py"]}, error=("conflict", said))
             case "merge_branch":
                 await self._complete(command, {"state": "merged", "head": "abc", "worktree": "removed"})
+            case "read_documents":
+                await self._complete(command, {"commit": "c0ffee", "documents": self.documents, "skipped": {}})
+            case "merge_work":
+                await self._complete(command, {"commit": "c0ffee", "conflicts": []})
+            case "write_documents":
+                await self._complete(command, {"commit": "c0ffee", "changed": True})
             case "send_prompt":
                 await self._prompt(command, session)
             case _:
@@ -115,6 +124,7 @@ class Machine:
 
     async def _prompt(self, command: Row, session: str | None) -> None:
         text: str = command["payload"]["text"]
+        self.prompts.append(text)
         if text.startswith("hang"):
             return
         session = session or await self.open_session(command["payload"]["role"], command)
