@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from office_server.plan_document import Epic, GraphJob, Job, Lane, Place, PlanDocument, Wave
 from office_server.plan_text import BadPlan, Path, PlanText, problem
@@ -15,7 +16,7 @@ from office_server.prompt_templates import Template, render
 from shared.states import LaneSessions
 
 _OWN = ("model", "mcp", "base", "resume", "task")
-_SESSION = ("agent", "model", "mcp", "base")
+_SESSION = ("agent", "model", "mcp", "base", "client")
 
 
 @dataclass
@@ -121,13 +122,13 @@ def _add_job(plan: _Plan, path: Path, job: Job, around: int | Epic | None) -> No
         plan.jobs.append(_given(made | {"lane": lane}))
         return
     role = _role(plan, path, _first("role", *places))
-    wishes = {option: _first(option, *places) for option in ("agent", "model", "mcp", "base")}
+    wishes = {option: _first(option, *places) for option in _SESSION}
     wants_its_own = document.prompts is None or any(wishes.get(one) or getattr(job, one) for one in _OWN)
     own = job.worktree == "own" or (job.worktree is None and (wants_its_own or bool(job.conditions)))
     if not own:
         if unfit := next((o for o in _OWN if getattr(job, o) is not None), "conditions" if job.conditions else None):
             plan.complain((*path, unfit), "needs a worktree of its own, and the job says worktree: pool")
-        plan.jobs.append(_given(made | {"role": role, "agent": wishes["agent"]}))
+        plan.jobs.append(_given(made | {"role": role, "agent": wishes["agent"], "client": wishes["client"]}))
         return
     task = job.task or _slug(plan, name)
     plan.lanes.append(
@@ -144,7 +145,7 @@ def _check_shared(plan: _Plan, path: Path, job: Job, lane: str) -> None:
     if made is None:
         plan.complain((*path, "lane"), f'there is no lane "{lane}"')
         return
-    for option in ("role", "agent", "model", "mcp", "base", "resume", "task", "worktree"):
+    for option in ("role", "agent", "model", "mcp", "base", "client", "resume", "task", "worktree"):
         said = getattr(job, option)
         if said is not None and str(said).lower() != str(made.get(option, "")).lower():
             plan.complain((*path, option), f'is decided by its lane "{lane}"')
@@ -197,7 +198,8 @@ def _slug(plan: _Plan, name: str) -> str:
 
 
 def _first(option: str, *places: Place) -> Any:
-    return next((said for place in places if (said := getattr(place, option)) is not None), None)
+    said = next((said for place in places if (said := getattr(place, option)) is not None), None)
+    return str(said) if isinstance(said, UUID) else said
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from shared.ids import ClientId
 from shared.payloads import PROMPT_MAX_BYTES, Name, Slug
 from shared.states import FailurePolicy, LaneSessions, PlanKind
 
@@ -54,6 +55,7 @@ class Place(Written):
     model: Annotated[Name, Field(max_length=100)] | None = None
     mcp: Annotated[Slug, Field(max_length=64)] | None = None
     base: Annotated[Name, Field(max_length=200)] | None = Field(default=None, description="what a new branch begins at")
+    client: ClientId | None = Field(default=None, description="the machine on which; without it, any that can")
     timeout_s: float | None = Field(default=None, ge=1, le=86_400, description="the session is interrupted after it")
     max_tries: int | None = Field(default=None, ge=1, le=10)
     max_rounds: int | None = Field(default=None, ge=0, le=20)

@@ -49,9 +49,11 @@ class Plans:
         """Raises NotFound."""
         return await self._connection.call("job_state", p_job=str(job))
 
-    async def search(self, office: OfficeId, words: str, before: int | None, limit: int) -> list[Seen]:
+    async def search(
+        self, office: OfficeId, words: str, before: int | None, limit: int, statuses: list[JobStatus] | None = None
+    ) -> list[Seen]:
         return await self._connection.call(
-            "search_jobs", p_office=str(office), p_words=words, p_before=before, p_limit=limit
+            "search_jobs", p_office=str(office), p_words=words, p_before=before, p_limit=limit, p_statuses=statuses
         )
 
     async def retry(self, job: JobId, answer: str | None) -> None:

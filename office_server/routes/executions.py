@@ -15,7 +15,7 @@ from office_server.routes.answers import IdempotencyKey
 from office_server.routes.plan_answers import ExecutionSeen, JobSeen
 from office_server.services import Services, ServicesDep
 from shared.ids import ExecutionId, JobId, PlanId
-from shared.states import ExecutionStatus, PlanKind
+from shared.states import BudgetPeriod, BudgetScope, ExecutionStatus, PlanKind
 
 router = APIRouter(prefix="/api/offices/{office_id}/executions", tags=["executions"])
 _ACTIVE = [ExecutionStatus.PENDING, ExecutionStatus.RUNNING]
@@ -37,6 +37,9 @@ class NewExecutions(BaseModel):
     defaults: Place = Field(default_factory=Place)
     name: Title = "prompts"
     max_running: int | None = Field(default=None, ge=1, le=1000)
+    cap_usd: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] | None = Field(
+        default=None, description="once they have cost so much together, no further one begins"
+    )
 
 
 class Queued(BaseModel):
@@ -68,6 +71,11 @@ async def start_executions(
         max_running=body.max_running,
     )
     plan = await services.planner.make(access.office.id, access.author, text_of(document), key)
+    if body.cap_usd is not None:
+        # Nothing is spent yet, so that it does not matter whether the first have begun.
+        await services.backend.costs.set_budget(
+            access.office.id, BudgetScope.PLAN, str(plan), BudgetPeriod.TOTAL, body.cap_usd, None, access.author
+        )
     await services.backend.plans.schedule(access.office.id)
     jobs = await services.backend.plans.jobs(plan, 0, 100, None)
     return Queued.model_validate({"plan_id": plan, "jobs": jobs})

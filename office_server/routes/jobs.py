@@ -11,6 +11,7 @@ from office_server.plan_document import Role, Text
 from office_server.routes.plan_answers import JobDetail, JobSeen
 from office_server.services import Services, ServicesDep
 from shared.ids import JobId
+from shared.states import JobStatus
 
 router = APIRouter(prefix="/api/offices/{office_id}", tags=["jobs"])
 
@@ -79,11 +80,12 @@ async def search_jobs(
     access: Viewer,
     services: ServicesDep,
     search: Annotated[str, Query(max_length=1000, description='words, "exact words", -without, this or that')] = "",
+    status: Annotated[list[JobStatus] | None, Query()] = None,
     before: Annotated[int | None, Query(ge=0, le=2**63 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobHistory:
     """Jobs whose name or prompt has all of the words, newest first."""
-    found = await services.backend.plans.search(access.office.id, search.replace("\0", " "), before, limit)
+    found = await services.backend.plans.search(access.office.id, search.replace("\0", " "), before, limit, status)
     return JobHistory.model_validate({"jobs": found, "next": found[-1]["seq"] if len(found) == limit else None})
 
 

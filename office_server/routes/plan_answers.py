@@ -128,6 +128,8 @@ class JobSeen(BaseModel):
     name: str
     role: str
     agent: str | None
+    model: str | None
+    client_id: ClientId | None = Field(description="only on that machine; null: on any")
     prompt: str
     stage: int
     priority: int

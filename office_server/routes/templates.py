@@ -61,7 +61,7 @@ async def save_template(
     """Saves it as the next version; the same again is the version that there is. A version never changes."""
     check_template(body.text, body.parameters)
     check_storable(body.model_dump(), "template")
-    defaults = body.defaults.model_dump(exclude_none=True)
+    defaults = body.defaults.model_dump(mode="json", exclude_none=True)
     version = await services.backend.plans.save_template(
         access.office.id, name, body.text, dict(body.parameters), defaults, access.author
     )

@@ -104,6 +104,7 @@ create table jobs (
   name         text not null check (name ~ '\S' and length(name) <= 200),
   role         text not null,
   agent        text,
+  client_id    uuid references remote_clients on delete set null,  -- only there; null: on any machine
   prompt       text not null check (prompt ~ '\S' and octet_length(prompt) <= 262144),
   stage        integer not null default 0 check (stage >= 0),
   priority     integer not null default 0 check (priority between -100 and 100),  -- higher goes first

@@ -130,11 +130,18 @@ begin
       select 'this office has ' || string_agg(distinct role, ', ') from agent_personas where office_id = p_plan.office_id or office_id is null));
   end if;
 
-  insert into plan_lanes (office_id, plan_id, name, role, task, agent, model, mcp, resume, base, sessions, on_failure)
+  select format('%s[%s].client: no machine %s serves this office', x.part, n - 1, e ->> 'client') as words into v_bad
+  from (values ('lanes', p_lanes), ('jobs', p_jobs)) as x(part, list), jsonb_array_elements(x.list) with ordinality as l(e, n)
+  where e ->> 'client' is not null and not exists (
+    select 1 from client_offices o join remote_clients c on c.id = o.client_id
+    where o.office_id = p_plan.office_id and o.client_id::text = e ->> 'client' and c.revoked_at is null) limit 1;
+  if v_bad.words is not null then perform semo.refuse('SO004', v_bad.words); end if;
+
+  insert into plan_lanes (office_id, plan_id, name, role, task, agent, model, mcp, resume, base, sessions, on_failure, client_id)
   select p_plan.office_id, p_plan.id, l.name, (semo.persona_of(p_plan.office_id, l.role)).role, l.task, l.agent, l.model, l.mcp, l.resume, l.base,
-         coalesce(l.sessions, 'kept'), coalesce(l.on_failure, p_plan.on_failure)
+         coalesce(l.sessions, 'kept'), coalesce(l.on_failure, p_plan.on_failure), l.client
   from jsonb_to_recordset(p_lanes) as l(name text, role text, task text, agent text, model text, mcp text, resume text, base text,
-                                        sessions lane_sessions, on_failure failure_policy);
+                                        sessions lane_sessions, on_failure failure_policy, client uuid);
 
   select jsonb_object_agg(name, true) into v_known from plan_lanes where plan_id = p_plan.id;
   select format('jobs[%s].lane: there is no lane "%s"', n - 1, e ->> 'lane') as words into v_bad
@@ -155,10 +162,11 @@ begin
     select r.role as asked, (semo.persona_of(p_plan.office_id, r.role)).role as role
     from (select distinct e ->> 'role' as role from jsonb_array_elements(p_jobs) e) r where r.role is not null),
   put as (
-    insert into jobs (id, office_id, plan_id, lane_id, name, role, agent, prompt, stage, priority, timeout_s, max_tries, conditions, max_rounds, detail)
+    insert into jobs (id, office_id, plan_id, lane_id, name, role, agent, prompt, stage, priority, timeout_s, max_tries, conditions, max_rounds, detail, client_id)
     select gen_random_uuid(), p_plan.office_id, p_plan.id, l.id, j.e ->> 'name', coalesce(l.role, r.role), coalesce(l.agent, j.e ->> 'agent'), j.e ->> 'prompt',
            coalesce((j.e ->> 'stage')::integer, 0), coalesce((j.e ->> 'priority')::integer, 0), coalesce((j.e ->> 'timeout_s')::numeric, 1800),
-           (j.e ->> 'max_tries')::integer, coalesce(j.e -> 'conditions', '[]'), coalesce((j.e ->> 'max_rounds')::integer, 2), coalesce(j.e -> 'detail', '{}')
+           (j.e ->> 'max_tries')::integer, coalesce(j.e -> 'conditions', '[]'), coalesce((j.e ->> 'max_rounds')::integer, 2), coalesce(j.e -> 'detail', '{}'),
+           coalesce(l.client_id, (j.e ->> 'client')::uuid)
     from jsonb_array_elements(p_jobs) with ordinality as j(e, n)
     left join plan_lanes l on l.plan_id = p_plan.id and l.name = j.e ->> 'lane'
     left join roles r on r.asked = j.e ->> 'role'
@@ -204,8 +212,8 @@ end $$;
 
 -- Draws: (insert) → waiting, of jobs; waiting → ready, of those that may start. All of it, or nothing.
 -- p_plan: {"name","kind","max_running"?,"on_failure"?,"max_tries"?,"retry_kinds"?,"backoff_s"?,"keep_open"?,"options"?,
---   "lanes":[{"name","role","task","agent"?,"model"?,"mcp"?,"resume"?,"base"?,"sessions"?,"on_failure"?}],
---   "jobs":[{"name","prompt","lane"?|"role","agent"?,"depends_on":[names]?,"stage"?,"priority"?,"timeout_s"?,"max_tries"?,
+--   "lanes":[{"name","role","task","agent"?,"model"?,"mcp"?,"resume"?,"base"?,"client"?,"sessions"?,"on_failure"?}],
+--   "jobs":[{"name","prompt","lane"?|"role","agent"?,"client"?,"depends_on":[names]?,"stage"?,"priority"?,"timeout_s"?,"max_tries"?,
 --            "conditions"?,"max_rounds"?,"detail"?}]}
 -- p_key, p_digest: asking again with the same key gives the same plan, if what is asked for has the same digest.
 create function create_plan(p_office uuid, p_plan jsonb, p_author text, p_key text default null, p_digest text default null)

@@ -36,8 +36,8 @@ returns void language plpgsql security definer set search_path = public, pg_temp
 declare
   v_command uuid;
 begin
-  insert into agent_commands (office_id, session_id, command_type, payload, priority, author, execution_id)
-  values (p_job.office_id, p_session, 'send_prompt',
+  insert into agent_commands (office_id, client_id, session_id, command_type, payload, priority, author, execution_id)
+  values (p_job.office_id, case when p_session is null then p_job.client_id end, p_session, 'send_prompt',
           jsonb_build_object('text', p_text, 'timeout_s', p_job.timeout_s)
             || case when p_session is null then jsonb_strip_nulls(jsonb_build_object('role', p_job.role, 'agent', p_job.agent)) else '{}' end,
           p_job.priority, 'plan:' || p_job.plan_id, p_execution.id)

@@ -116,6 +116,7 @@ create function semo.job_seen(p_job jobs)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   select to_jsonb(p_job) - 'unmet' || jsonb_build_object(
     'waiting_reason', semo.job_waiting_reason(p_job),
+    'model', (select l.model from plan_lanes l where l.id = p_job.lane_id),
     'lane', (select l.name from plan_lanes l where l.id = p_job.lane_id),
     'branch', (select 'agent/' || l.role || '-' || l.task from plan_lanes l where l.id = p_job.lane_id),
     'depends_on', (select coalesce(jsonb_agg(b.name order by b.seq), '[]') from job_dependencies d join jobs b on b.id = d.depends_on_id where d.job_id = p_job.id),
@@ -144,12 +145,12 @@ begin
 end $$;
 
 -- Jobs of an office whose name or prompt has all of the words, newest first; `before`: a seq. Words as of a search engine:
--- "exact words", -without, this or that.
-create function search_jobs(p_office uuid, p_words text, p_before bigint default null, p_limit integer default 50)
+-- "exact words", -without, this or that. p_statuses: only those.
+create function search_jobs(p_office uuid, p_words text, p_before bigint default null, p_limit integer default 50, p_statuses job_status[] default null)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   select coalesce(jsonb_agg(semo.job_seen(j) order by j.seq desc), '[]') from (
     select * from jobs j
-    where j.office_id = p_office and (p_before is null or j.seq < p_before)
+    where j.office_id = p_office and (p_before is null or j.seq < p_before) and (p_statuses is null or j.status = any (p_statuses))
       and (coalesce(p_words, '') !~ '\S' or to_tsvector('simple', j.name || ' ' || j.prompt) @@ websearch_to_tsquery('simple', p_words))
     order by j.seq desc limit p_limit) j
 $$;

@@ -19,5 +19,5 @@ class Tab(ABC):
     async def build(self) -> None:
         """Fills the place. Raises OfficeError when what it shows cannot be had."""
 
-    async def look(self, seen: SeenSession, news: News) -> None:
+    async def look(self, seen: SeenSession, news: News) -> None:  # noqa: B027 - doing nothing is the common answer
         """Something is new. Most tabs show what was there when they were opened."""
