@@ -313,6 +313,9 @@ class SeenMachine(Row):
     draining_since: datetime | None = Field(description="it takes no new work and finishes what it has")
     version: str | None
     capabilities: dict[str, Any]
+    policy: dict[str, Any] | None = Field(description="in force there, as the machine reported it")
+    memory: dict[str, int] | None = Field(description="total and free, in MB, of its last heartbeat")
+    repository: dict[str, Any] | None = Field(description="in which this office's work happens there")
     places_taken: int
     holding_back: dict[str, Any] | None
 

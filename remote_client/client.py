@@ -45,6 +45,7 @@ from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session
 from remote_client.settings import ClientSettings
 from remote_client.spec_commands import SpecCommands
+from remote_client.standing import Standing
 from remote_client.subscriber import Subscriber
 from remote_client.supabase_calls import SupabaseCalls
 from remote_client.turns import Turns
@@ -167,6 +168,7 @@ class _Client:
         self._connection.listen_to_turns(self._leases.renew_now)
         self._policy_watch = PolicyWatch(settings.policy, policy, self._put_policy, self._tell_all, self._report)
         self._office_ids: tuple[OfficeId, ...] = ()
+        self._standing = Standing(self._link, policy, self._on_terms)
         realtime = Endpoint(f"{credentials.supabase_url.rstrip('/')}/realtime/v1", credentials.publishable_key)
         pace = Pace(quiet=settings.quiet_seconds)
         self._tokens = calls.tokens
@@ -200,6 +202,7 @@ class _Client:
 
     def _on_terms(self, terms: tuple[OfficeTerms, ...]) -> None:
         self._office_ids = tuple(office.office_id for office in terms)
+        self._standing.serves(terms)
         self._subscriber.set_offices(office.office_id for office in terms)
         self._pool.set_terms(terms)
 
@@ -242,7 +245,7 @@ class _Client:
                         self._recorder.run(),
                         self._policy_watch.run(),
                         self._calls.run(),
-                        beat(self._link, self._settings.heartbeat_seconds, self._on_terms),
+                        beat(self._standing.tell, self._settings.heartbeat_seconds),
                         keep_pulse(self._connection, self._link.report_connection),
                         self._tokens.keep_fresh(),
                     )

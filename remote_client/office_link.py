@@ -278,8 +278,9 @@ class OfficeLink:
             _readable(answer["sessions"], KeptSession.from_row),
         )
 
-    async def heartbeat(self) -> tuple[OfficeTerms, ...]:
-        answer = await self._own("heartbeat")
+    async def heartbeat(self, **told: Any) -> tuple[OfficeTerms, ...]:
+        """Says that this client lives, and whatever of `memory`, `policy` and `repositories` is given."""
+        answer = await self._own("heartbeat", **told)
         return _readable(answer["offices"], OfficeTerms.from_row)
 
     async def report_connection(self, state: ConnectionState) -> None:

@@ -7,6 +7,8 @@ create table remote_clients (
   capabilities  jsonb not null default '{}',  -- {"agents":{"shell":"5.2"},"default_agent":"shell","mcp":[…],"repository":…}
   capacity      integer not null default 6 check (capacity between 0 and 100),  -- sessions in use at once
   holding_back  jsonb,                        -- why some agents get no new sessions: {"reason":"low_memory","free_mb","agents":{"claude":{"needed_mb"}}}
+  policy        jsonb,                        -- its machine's policy in force, as a summary for people: remote_client/standing.py
+  memory        jsonb,                        -- {"total","free"} in MB, of the last heartbeat
   epoch         bigint not null default 0,    -- rises with every start of the client; older ones are fenced out
   started_as    uuid,                         -- the start that has the epoch; its journal knows of it
   claims_from   bigint not null default 0,    -- claims with lower numbers were given up by the process; they take nothing any more
@@ -24,6 +26,7 @@ create table client_offices (
   client_id  uuid not null references remote_clients on delete cascade,
   office_id  uuid not null references offices on delete cascade,
   joined_at  timestamptz not null default now(),
+  repository jsonb,                           -- in which this office's work happens there: {"name","path","base"}; null: in none
   primary key (client_id, office_id)
 );
 create index client_offices_office on client_offices (office_id);

@@ -76,11 +76,17 @@ begin
 end $$;
 
 -- Says that the client lives, and keeps the house: what has run out expires, what nobody holds is rescued or withdrawn.
-create function heartbeat(p_client uuid, p_epoch bigint)
+-- p_memory: {"total","free"} in MB. p_policy, p_repositories ({office: …}): told when they are others than before.
+create function heartbeat(p_client uuid, p_epoch bigint, p_memory jsonb default null, p_policy jsonb default null, p_repositories jsonb default null)
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform semo.own_client(p_client, p_epoch);
-  update remote_clients set last_seen_at = now(), signed_off_at = null, missed_since = null where id = p_client;
+  update remote_clients set last_seen_at = now(), signed_off_at = null, missed_since = null,
+    memory = coalesce(p_memory, memory), policy = coalesce(p_policy, policy)
+  where id = p_client;
+  if p_repositories is not null then
+    update client_offices o set repository = nullif(p_repositories -> o.office_id::text, 'null') where o.client_id = p_client;
+  end if;
   perform expire_commands();
   perform rescue_commands();
   perform settle_approvals();

@@ -132,6 +132,7 @@ begin
                'connection_since', case when semo.is_online(c) then coalesce(c.connection_since, c.registered_at)
                                         else coalesce(c.signed_off_at, c.last_seen_at) end,
                'signed_off', c.signed_off_at is not null, 'draining_since', c.draining_since, 'version', c.version, 'capabilities', c.capabilities,
+               'policy', c.policy, 'memory', c.memory, 'repository', o.repository,
                'places_taken', semo.places_taken(c.id), 'holding_back', case when semo.is_online(c) then c.holding_back end)
                order by c.name, c.id), '[]')
       from client_offices o join remote_clients c on c.id = o.client_id where o.office_id = p_office and c.revoked_at is null),
