@@ -103,7 +103,7 @@ async def still_let_in(services: Services, access: Access) -> None:
     if caller.expires_at <= datetime.now(UTC):
         raise Unauthenticated("This sign-in has expired.", advice="sign in again")
     if access.office.id not in await services.backend.members.roles_of(caller.id):
-        raise _not_a_member()
+        raise not_a_member()
 
 
 async def offices_of(services: Services, caller: Token | User) -> list[Office]:
@@ -157,7 +157,7 @@ class InOffice:
         # The caller comes first: whoever is not known learns nothing of which offices there are.
         if isinstance(caller, BaseException):
             raise caller
-        _check_role(_role_in(caller, office_id), self.least)
+        _check_role(role_in(caller, office_id), self.least)
         if isinstance(office, BaseException):
             raise office
         if office is None:
@@ -172,18 +172,18 @@ Admin = Annotated[Access, Depends(InOffice(MemberRole.ADMIN))]
 AdminEverywhere = Annotated[Token, Depends(everywhere(MemberRole.ADMIN))]
 
 
-def _role_in(caller: Token | User, office: OfficeId) -> MemberRole:
+def role_in(caller: Token | User, office: OfficeId) -> MemberRole:
     """Raises Forbidden when the caller has none."""
     if isinstance(caller, User):
         if office not in caller.roles:
-            raise _not_a_member()
+            raise not_a_member()
         return caller.roles[office]
     if caller.office_id not in (None, office):
         raise Forbidden("Your token is for another office.", advice="GET /api/offices lists those it is for")
     return caller.role
 
 
-def _not_a_member() -> Forbidden:
+def not_a_member() -> Forbidden:
     return Forbidden("You are not a member of this office.", advice="ask an admin of the office to add you")
 
 

@@ -41,6 +41,7 @@ from office_server.routes import (
     executions,
     health,
     jobs,
+    members,
     offices,
     personas,
     plans,
@@ -63,8 +64,8 @@ from realtime_line.socket import Endpoint
 
 _ROUTERS = (
     attention, audit, offices, personas, clients, enrollment, sessions, prompts, commands, events, approvals, costs,
-    pool, plans, jobs, executions, templates, tokens, pull_requests, evidence, conflicts, spec_tasks, spec_prompts,
-    questions, health,
+    pool, plans, jobs, executions, templates, tokens, members, pull_requests, evidence, conflicts, spec_tasks,
+    spec_prompts, questions, health,
 )  # fmt: skip
 
 

@@ -73,6 +73,20 @@ class Persona(Row):
     rendered_version: int | None
 
 
+class PersonaVersion(Row):
+    """What a persona was."""
+
+    office_id: OfficeId | None = Field(description="null: the default of every office")
+    role: str
+    version: int
+    name: str
+    persona_prompt: str
+    scope_patterns: list[str]
+    core_skills: list[str]
+    author: str | None = Field(description="who made it, where that is known")
+    at: datetime
+
+
 class Client(Row):
     id: ClientId
     name: str

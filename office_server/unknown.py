@@ -102,5 +102,13 @@ def token(office_id: OfficeId, token_id: UUID) -> NotFound:
     )
 
 
+def member(office_id: OfficeId, user_id: UUID) -> NotFound:
+    return NotFound(
+        f"There is no member {user_id} of office {office_id}.",
+        advice=f"GET /api/offices/{office_id}/members lists its members",
+        user_id=str(user_id),
+    )
+
+
 def address(path: str) -> NotFound:
     return NotFound(f"There is nothing at {path}.", advice="GET /api/openapi.json says what is where")

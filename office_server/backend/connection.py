@@ -10,12 +10,13 @@ import structlog
 from httpx_aiohttp import AiohttpTransport
 from postgrest.exceptions import APIError
 from supabase import AsyncClient, AsyncClientOptions
-from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError
+from supabase_auth import AsyncGoTrueClient
+from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError, AuthWeakPasswordError
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from office_server.acting import HEADER, acting
 from office_server.rows import Row
-from shared.errors import BY_SQLSTATE, BackendDown, InvalidPayload, OfficeError, Unauthenticated, Unavailable
+from shared.errors import BY_SQLSTATE, BackendDown, Conflict, InvalidPayload, OfficeError, Unauthenticated, Unavailable
 
 RowT = TypeVar("RowT", bound=Row)
 _log = structlog.get_logger(__name__)
@@ -52,8 +53,9 @@ class Query(Protocol):
 class Connection:
     """A Supabase project, seen with the service key. One HTTP client for all of it."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, http: httpx.AsyncClient) -> None:
         self._client = client
+        self._http = http
 
     def table(self, name: str) -> Any:
         """A query on a table, to be given to one of the methods below."""
@@ -88,12 +90,46 @@ class Connection:
         return (await self._execute(self._client.rpc(function, arguments))).data
 
     async def create_user(self, email: str, password: str, app_metadata: dict[str, str]) -> UUID:
-        """Makes an Auth user that can sign in at once."""
+        """Makes an Auth user that can sign in at once. Raises Conflict when there is one of that address."""
         with _auth_errors():
-            made = await self._client.auth.admin.create_user(
-                {"email": email, "password": password, "email_confirm": True, "app_metadata": app_metadata}
-            )
+            try:
+                made = await self._client.auth.admin.create_user(
+                    {"email": email, "password": password, "email_confirm": True, "app_metadata": app_metadata}
+                )
+            except AuthApiError as error:
+                if error.code == "email_exists":
+                    raise Conflict("Supabase Auth has a user of that address already.") from error
+                raise
         return UUID(made.user.id)
+
+    async def sign_in(self, email: str, password: str) -> tuple[UUID, str | None]:
+        """Whose password that is, as Supabase Auth says, and the `client_id` of its app_metadata.
+
+        Raises:
+            Unauthenticated: nobody's, or of somebody who may not sign in.
+        """
+        # A client of its own: the one for tables would go on as whoever signed in.
+        auth = AsyncGoTrueClient(
+            url=str(self._client.auth_url), headers={"apikey": self._client.supabase_key}, http_client=self._http,
+            auto_refresh_token=False, persist_session=False,
+        )  # fmt: skip
+        with _auth_errors():
+            try:
+                answer = await auth.sign_in_with_password({"email": email, "password": password})
+            except AuthApiError as error:
+                raise Unauthenticated("Supabase Auth does not take that address and password.") from error
+            await auth.sign_out({"scope": "local"})  # nobody goes on with the session that this began
+        if answer.user is None:
+            raise Unauthenticated("Supabase Auth does not know whose password that is.")
+        return UUID(answer.user.id), answer.user.app_metadata.get("client_id")
+
+    async def change_password(self, user: UUID, password: str) -> None:
+        """Raises InvalidPayload when Supabase Auth finds it too weak."""
+        with _auth_errors():
+            try:
+                await self._client.auth.admin.update_user_by_id(str(user), {"password": password})
+            except AuthWeakPasswordError as error:
+                raise InvalidPayload(error.message) from error
 
     async def delete_user(self, user: UUID) -> None:
         """One that is gone already is no error."""
@@ -185,4 +221,4 @@ async def connect(url: str, service_role_key: str, timeout_seconds: float = 10.0
         options = AsyncClientOptions(
             httpx_client=http, postgrest_client_retry=False, auto_refresh_token=False, persist_session=False
         )
-        yield Connection(AsyncClient(url, service_role_key, options))
+        yield Connection(AsyncClient(url, service_role_key, options), http)

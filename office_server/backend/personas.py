@@ -3,7 +3,7 @@
 from typing import Any
 
 from office_server.backend.connection import Connection
-from office_server.rows import Persona
+from office_server.rows import Persona, PersonaVersion
 from shared.ids import OfficeId, PersonaId
 
 
@@ -18,6 +18,12 @@ class Personas:
         by_role = {persona.role.lower(): persona for persona in found if persona.office_id is None}
         by_role |= {persona.role.lower(): persona for persona in found if persona.office_id is not None}
         return sorted(by_role.values(), key=lambda persona: persona.role.lower())
+
+    async def versions(self, office: OfficeId, role: str) -> list[PersonaVersion]:
+        """Of the office's own persona of that role and of the default one, the newest of each first."""
+        query = self._connection.table("persona_versions").select(PersonaVersion.columns()).eq("role", role)
+        query = query.or_(f"office_id.is.null,office_id.eq.{office}").order("office_id").order("version", desc=True)
+        return await self._connection.read(query.limit(200), PersonaVersion)
 
     async def all(self, page: int = 500) -> list[Persona]:
         found: list[Persona] = []

@@ -16,14 +16,14 @@ from fastapi.responses import RedirectResponse
 from nicegui import ui
 
 from office_server.access import InOffice, offices_of
-from office_server.dashboard import people, sign_in, words
+from office_server.dashboard import passwords, people, sign_in, words
 from office_server.dashboard.bits import Text, attributed, element, icon, lead_to, link, text
 from office_server.dashboard.feed import News
 from office_server.dashboard.signing import COOKIE
 from office_server.dashboard.state import BASE, Shared, shared
 from office_server.dashboard.visit import Visit
 from office_server.dashboard.words import LANGUAGES, Words
-from office_server.rows import Office, Token
+from office_server.rows import Office
 from shared.errors import Forbidden, NotFound, OfficeError, Unauthenticated
 from shared.ids import OfficeId
 from shared.states import MemberRole
@@ -66,10 +66,12 @@ def page(name: str, *, icon: str, key: str) -> Callable[[Build], Build]:
 async def start(request: Request) -> Response:
     """Leads to the office, or to the first of those that the person may see."""
     try:
-        token = await people.who_is(shared().services, _signed_in(request))
-        offices = await offices_of(shared().services, token)
+        caller = await people.who_is(shared().services, _signed_in(request))
+        offices = await offices_of(shared().services, caller)
     except Unauthenticated:
         return RedirectResponse(sign_in.address(f"{BASE}/"), 303)
+    except Forbidden:
+        return RedirectResponse(sign_in.address(f"{BASE}/", "removed"), 303)
     if not offices:
         return RedirectResponse(f"{BASE}/sign-in", 303)
     return RedirectResponse(f"{BASE}/{offices[0].id}/{PAGES[0].name}", 303)
@@ -88,8 +90,8 @@ async def _show(made: Page, request: Request, office_id: OfficeId) -> Response |
     try:
         person = _signed_in(request)
         access = await _ANYBODY.let_in(shared().services, office_id, people.who_is(shared().services, person))
-        token = people.token_of(access)
-        offices = await offices_of(shared().services, token)
+        who = await people.who_looks(shared().services, access)
+        offices = await offices_of(shared().services, who.caller)
     except Unauthenticated:
         return RedirectResponse(sign_in.address(here), 303)
     except (Forbidden, NotFound):
@@ -103,7 +105,7 @@ async def _show(made: Page, request: Request, office_id: OfficeId) -> Response |
         return None
     client = ui.context.client
     visit = Visit(
-        shared(), person, request.cookies[COOKIE], token, access.office, chosen, client, request.query_params,
+        shared(), person, request.cookies[COOKIE], who, access.office, chosen, client, request.query_params,
         made.name,
     )  # fmt: skip
     _head(shared(), chosen, f"{chosen(f'page.{made.name}')} · {access.office.name}")
@@ -111,7 +113,7 @@ async def _show(made: Page, request: Request, office_id: OfficeId) -> Response |
     with element("div", "shell"):
         _rail(visit, made)
         with element("div", "stage"):
-            _bar(visit, made, offices, token, here)
+            _bar(visit, made, offices, here)
             with element("main", "main", id="main", tabindex="-1"):
                 await made.build(visit)
     _keys_dialog(chosen)
@@ -164,7 +166,7 @@ def _rail(visit: Visit, made: Page) -> None:
     visit.on_news(count)
 
 
-def _bar(visit: Visit, made: Page, offices: list[Office], token: Token, here: str) -> None:
+def _bar(visit: Visit, made: Page, offices: list[Office], here: str) -> None:
     words = visit.words
     with element("header", "bar"):
         text("h1", words(f"page.{made.name}"))
@@ -178,7 +180,7 @@ def _bar(visit: Visit, made: Page, offices: list[Office], token: Token, here: st
             text("span", visit.office.name, "office quiet")
         _freshness(visit)
         with attributed(ui.button(icon="more_horiz").props("flat dense"), aria_label=words("frame.more")), ui.menu():
-            text("div", words("frame.signed_in", name=token.name, role=words.of("role", token.role)), "who")
+            text("div", words("frame.signed_in", name=visit.who.name, role=words.of("role", visit.who.role)), "who")
             ui.separator()
             for theme in ("auto", "light", "dark"):
                 ui.menu_item(words(f"frame.theme_{theme}"), partial(_choose_theme, theme))
@@ -188,6 +190,8 @@ def _bar(visit: Visit, made: Page, offices: list[Office], token: Token, here: st
                 attributed(ui.menu_item(name, partial(lead_to, to)), lang=code)
             ui.separator()
             ui.menu_item(words("frame.keys"), lambda: ui.run_javascript("window.semo.keys()"))
+            if visit.who.email is not None:
+                ui.menu_item(words("password.change"), partial(passwords.change, visit, visit.who.email))
             ui.menu_item(words("frame.sign_out"), lambda: ui.run_javascript("window.semo.signOut()"))
 
 

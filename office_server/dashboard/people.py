@@ -2,36 +2,46 @@
 
 import typing
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from office_server.access import Access, InOffice, User, author_of, still_valid, who_shows
+from office_server.access import Access, InOffice, User, not_a_member, role_in, still_valid, who_shows
 from office_server.enrollment import hash_of
 from office_server.rows import Token
 from office_server.services import Services
 from office_server.tokens import PREFIX
-from shared.errors import Forbidden, Unauthenticated
+from shared.errors import Unauthenticated
 from shared.states import MemberRole
 
 Route = Callable[..., Any]
 """A function of the API, such as `sessions.send_prompt`."""
 
 
+@dataclass(frozen=True)
+class Who:
+    """Who looks at an office, as people call them, and what they may do there. `email`: of a person with a password."""
+
+    caller: Token | User
+    name: str
+    role: MemberRole
+    email: str | None
+
+
 def name_of(caller: Token | User) -> str:
-    """How the sign-in cookie names the holder of a token. Raises Forbidden for whoever holds none of ours."""
-    if not isinstance(caller, Token):
-        raise Forbidden(
-            "A browser is signed in with a token of the office.", advice="ask an admin of the office for one"
-        )
-    return f"token:{caller.id}"
+    """How the sign-in cookie names somebody."""
+    return f"token:{caller.id}" if isinstance(caller, Token) else f"user:{caller.id}"
 
 
-def token_of(access: Access) -> Token:
-    """Raises Unauthenticated: browsers are signed in with tokens alone."""
-    if not isinstance(access.token, Token):
-        raise Unauthenticated
-    return access.token
+async def who_looks(services: Services, access: Access) -> Who:
+    caller, role = access.token, role_in(access.token, access.office.id)
+    if isinstance(caller, Token):
+        return Who(caller, caller.name, role, None)
+    members = await services.backend.members.of(access.office.id)
+    email = next((one.email for one in members if one.user_id == caller.id), None)
+    return Who(caller, email or str(caller.id), role, email)
 
 
 async def who_signs_in(services: Services, secret: str) -> str:
@@ -46,16 +56,30 @@ async def who_signs_in(services: Services, secret: str) -> str:
     return await services.backend.pages.redeem_sign_in_code(hash_of(secret))
 
 
-async def who_is(services: Services, person: str) -> Token:
-    """Raises Unauthenticated when that person may come in no more."""
+async def who_has(services: Services, email: str, password: str) -> str:
+    """Whom the password of a user of Supabase Auth signs in.
+
+    Raises:
+        Unauthenticated: it is nobody's.
+    """
+    return f"user:{await services.backend.members.who_has(email, password)}"
+
+
+async def who_is(services: Services, person: str) -> Token | User:
+    """
+    Raises:
+        Unauthenticated: that token is valid no more.
+        Forbidden: that person is a member of no office any more.
+    """
     kind, _, key = person.partition(":")
-    if kind != "token":
+    if kind == "token":
+        return await still_valid(services, await services.backend.tokens.get(UUID(key)))
+    if kind != "user":
         raise Unauthenticated("This sign-in is of a kind that the office does not know.")
-    return await still_valid(services, await services.backend.tokens.get(UUID(key)))
-
-
-def author(token: Token) -> str:
-    return author_of(token)
+    roles = await services.backend.members.roles_of(UUID(key))
+    if not roles:
+        raise not_a_member()
+    return User(UUID(key), datetime.max.replace(tzinfo=UTC), roles)  # until when, the cookie says
 
 
 @cache

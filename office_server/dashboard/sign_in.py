@@ -15,13 +15,13 @@ from office_server.dashboard.state import BASE, shared
 from office_server.dashboard.words import LANGUAGES
 from office_server.problems import TooManyRequests
 from office_server.services import ServicesDep
-from shared.errors import BadEnrollmentCode, OfficeError, Unauthenticated
+from shared.errors import BadEnrollmentCode, Forbidden, OfficeError, Unauthenticated
 
 router = APIRouter(include_in_schema=False)
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), undefined=StrictUndefined, autoescape=True
 )
-_FORGOTTEN = "expired"
+_WHYS = ("expired", "removed")
 
 
 @router.post("/api/sign-in-codes", status_code=201, include_in_schema=True, tags=["dashboard"])
@@ -32,20 +32,26 @@ async def create_sign_in_code(caller: Caller, services: ServicesDep) -> codes.Si
 
 @router.get(f"{BASE}/sign-in")
 async def show_sign_in(request: Request, next: str = "", why: str = "") -> Response:  # noqa: A002 - as the address has it
-    return _page(request, next, "sign_in.expired" if why == _FORGOTTEN else None, 200)
+    return _page(request, next, f"sign_in.{why}" if why in _WHYS else None, 200)
 
 
 @router.post(f"{BASE}/sign-in")
 async def sign_in(
-    request: Request, services: ServicesDep, secret: Annotated[str, Form(max_length=4096)],
+    request: Request, services: ServicesDep, secret: Annotated[str, Form(max_length=4096)] = "",
+    email: Annotated[str, Form(max_length=254)] = "", password: Annotated[str, Form(max_length=1024)] = "",
     next: Annotated[str, Form(max_length=2048)] = "",  # noqa: A002
 ) -> Response:  # fmt: skip
     try:
         services.sign_in_tries.note(request.client.host if request.client else "unknown")
-        person = await people.who_signs_in(services, secret.strip())
+        if email:
+            person = await people.who_has(services, email.strip(), password)
+        else:
+            person = await people.who_signs_in(services, secret.strip())
         await people.who_is(services, person)
     except (Unauthenticated, BadEnrollmentCode):
-        return _page(request, next, "sign_in.wrong", 401)
+        return _page(request, next, "sign_in.wrong_password" if email else "sign_in.wrong", 401, email)
+    except Forbidden:
+        return _page(request, next, "sign_in.no_member", 403, email)
     except TooManyRequests:
         return _page(request, next, "sign_in.too_many", 429)
     except OfficeError:
@@ -84,11 +90,12 @@ def own_address(wanted: str) -> str:
     return wanted if wanted.startswith(f"{BASE}/") and "//" not in wanted and "\\" not in wanted else f"{BASE}/"
 
 
-def _page(request: Request, wanted: str, said: str | None, status: int) -> HTMLResponse:
+def _page(request: Request, wanted: str, said: str | None, status: int, email: str = "") -> HTMLResponse:
     chosen = words.chosen(request.cookies.get(words.COOKIE), request.headers.get("accept-language"))
     theme = request.cookies.get("semo_theme", "")
     html = _templates.get_template("sign_in.html.j2").render(
-        words=chosen, base=BASE, wanted=own_address(wanted), said=chosen(said) if said else "", refused=status != 200,
+        words=chosen, base=BASE, email=email, wanted=own_address(wanted), said=chosen(said) if said else "",
+        refused=status != 200,
         languages=LANGUAGES, theme=theme if theme in ("dark", "light") else "", version=shared().style_version,
     )  # fmt: skip
     return HTMLResponse(html, status, {"Cache-Control": "no-store"})

@@ -13,14 +13,15 @@ from uuid import UUID
 import structlog
 from nicegui import Client, ui
 
+from office_server.access import role_in
 from office_server.dashboard import people, sign_in
 from office_server.dashboard.bits import lead_to
 from office_server.dashboard.feed import News, OfficeFeed
-from office_server.dashboard.people import Route
+from office_server.dashboard.people import Route, Who
 from office_server.dashboard.state import BASE, Shared
 from office_server.dashboard.words import Words
-from office_server.rows import Office, Token
-from shared.errors import OfficeError, Unauthenticated
+from office_server.rows import Office
+from shared.errors import Forbidden, OfficeError, Unauthenticated
 from shared.ids import SessionId
 from shared.states import MemberRole
 
@@ -33,7 +34,7 @@ class Visit:
     """Made by the frame for each page. `words` are the texts, `query` what the address says behind its `?`."""
 
     def __init__(
-        self, shared: Shared, person: str, cookie: str, token: Token, office: Office, words: Words, client: Client,
+        self, shared: Shared, person: str, cookie: str, who: Who, office: Office, words: Words, client: Client,
         query: Mapping[str, str], page: str,
     ) -> None:  # fmt: skip
         self.services = shared.services
@@ -43,7 +44,7 @@ class Visit:
         self.page = page
         self.wanted: set[SessionId] = set()
         self.feed: OfficeFeed = shared.feeds.of(office.id)
-        self.token = token
+        self.who = who
         self._shared = shared
         self._person = person
         self._cookie = cookie
@@ -54,7 +55,7 @@ class Visit:
 
     def may(self, route: Route) -> bool:
         """Whether to offer it. The office refuses it anyway to those who may not."""
-        return self.token.role.allows(people.needed_for(route))
+        return self.who.role.allows(people.needed_for(route))
 
     async def do(self, route: Route, **arguments: Any) -> Any:
         """Calls a route of the API as this person. Raises OfficeError as the route does."""
@@ -132,19 +133,21 @@ class Visit:
         try:
             if self._shared.signing.person(self._cookie) is None:
                 raise Unauthenticated
-            token = await people.who_is(self.services, self._person)
-            if token.role != self.token.role:
+            caller = await people.who_is(self.services, self._person)
+            if role_in(caller, self.office.id) != self.who.role:
                 ui.navigate.reload()
         except Unauthenticated:
             self.leave()
+        except Forbidden:
+            self.leave("removed")
         except OfficeError as error:
             _log.info("sign_in_not_checked", code=error.code)
 
-    def leave(self) -> None:
-        """The person is not signed in any more: nothing more is shown here."""
+    def leave(self, why: str = "expired") -> None:
+        """The person is not signed in any more, or no member: nothing more is shown here."""
         self.feed.leave(self)
         with self._client:
-            lead_to(sign_in.address(self.address(), "expired"))
+            lead_to(sign_in.address(self.address(), why))
 
     # Addresses --------------------------------------------------------------------------------------------------------
 

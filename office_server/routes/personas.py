@@ -9,7 +9,7 @@ from office_server import personas, unknown
 from office_server.access import Admin, Viewer
 from office_server.asking import check_storable
 from office_server.routes.answers import Label
-from office_server.rows import Office, Persona
+from office_server.rows import Office, Persona, PersonaVersion
 from office_server.services import Services, ServicesDep
 from shared.errors import Conflict
 
@@ -43,6 +43,10 @@ class PersonaList(BaseModel):
     personas: list[Persona]
 
 
+class PersonaVersions(BaseModel):
+    versions: list[PersonaVersion]
+
+
 class Preview(BaseModel):
     text: str = Field(description="what clients put before the agent")
 
@@ -59,6 +63,13 @@ async def get_persona(access: Viewer, services: ServicesDep, role: RoleInPath) -
     if found is None:
         raise unknown.persona(access.office.id, role)
     return found
+
+
+@router.get("/{role}/versions")
+async def list_persona_versions(access: Viewer, services: ServicesDep, role: RoleInPath) -> PersonaVersions:
+    """What it was: the office's own versions, the newest first, then those of the default."""
+    found = await get_persona(access, services, role)
+    return PersonaVersions(versions=await services.backend.personas.versions(access.office.id, found.role))
 
 
 @router.put("/{role}")

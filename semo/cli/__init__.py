@@ -15,6 +15,7 @@ from semo.cli import (
     command,
     costs,
     evidence,
+    members,
     monitor,
     office,
     plan,
@@ -59,6 +60,7 @@ app.add_typer(command.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(costs.costs)
 app.add_typer(budget.group, rich_help_panel=WORK)
 app.add_typer(clients.group, rich_help_panel=OFFICE)
+app.add_typer(members.group, rich_help_panel=OFFICE)
 app.add_typer(pr.group, rich_help_panel=WORK)
 app.add_typer(spec.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(spec.questions)

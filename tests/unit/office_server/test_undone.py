@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
 import pytest
 from postgrest.exceptions import APIError
 from supabase import AsyncClient
@@ -31,7 +32,7 @@ class Query:
 
 
 async def run(query: Query) -> None:
-    await Connection(cast(AsyncClient, None)).do(query)
+    await Connection(cast(AsyncClient, None), cast(httpx.AsyncClient, None)).do(query)
 
 
 async def test_a_deadlock_and_a_failed_serialization_are_tried_again():
