@@ -23,12 +23,17 @@ class Template:
     place: Place
 
 
+def parameters_in(text: str) -> list[str]:
+    """The names that stand in it, each once, in their order."""
+    return list(dict.fromkeys(match[1] for match in _PARAMETER.finditer(text)))
+
+
 def check_template(text: str, parameters: Mapping[str, Value | None]) -> None:
     """
     Raises:
         InvalidPayload: its text and its parameters do not fit each other.
     """
-    used = {match[1] for match in _PARAMETER.finditer(text)}
+    used = set(parameters_in(text))
     if unknown := sorted(used - set(parameters)):
         raise InvalidPayload(f"text: {{{{{unknown[0]}}}}} is not among the parameters.", field="text")
     if unused := sorted(set(parameters) - used):

@@ -88,6 +88,11 @@ class Visit:
         with self._client:
             ui.notify(text, type="positive", position="bottom", timeout=2500)
 
+    def warn(self, text: str) -> None:
+        """Something is missing before it can be done."""
+        with self._client:
+            ui.notify(text, type="warning", position="bottom", timeout=4000)
+
     def complain(self, error: OfficeError) -> None:
         """Says what went wrong, in the person's language as far as it is known there, and what to do."""
         if isinstance(error, Unauthenticated):
