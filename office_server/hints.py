@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 from uuid import UUID
 
+from realtime_line.again import Again
 from realtime_line.line import Line, LineState, Pace
 from realtime_line.socket import Endpoint
 from shared.channels import COMMAND_EVENT, JOBS_EVENT, SESSION_EVENT, events_topic
@@ -29,6 +30,7 @@ class _Waiting:
         self._events: dict[CommandId, set[asyncio.Event]] = {}
         self._of_anything: set[asyncio.Event] = set()
         self._followers: list[tuple[Callable[[], None], Matters]] = []
+        self._again = Again()
         self.empty_since: float | None = None
 
     def add(self, command: CommandId, wake: asyncio.Event) -> None:
@@ -36,6 +38,7 @@ class _Waiting:
         self.empty_since = None
 
     def remove(self, command: CommandId, wake: asyncio.Event, now: float) -> None:
+        self._again.never(wake.set)
         self._events[command].discard(wake)
         if not self._events[command]:
             del self._events[command]
@@ -46,6 +49,7 @@ class _Waiting:
         self.empty_since = None
 
     def remove_of_anything(self, wake: asyncio.Event, now: float) -> None:
+        self._again.never(wake.set)
         self._of_anything.discard(wake)
         self._note_empty(now)
 
@@ -54,6 +58,7 @@ class _Waiting:
         self.empty_since = None
 
     def unfollow(self, woken: Callable[[], None], matters: Matters, now: float) -> None:
+        self._again.never(woken)
         self._followers.remove((woken, matters))
         self._note_empty(now)
 
@@ -62,18 +67,14 @@ class _Waiting:
             self.empty_since = now
 
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
-        for wake in self._of_anything:
-            wake.set()
-        for woken, matters in self._followers:
-            if matters(event, payload):
-                woken()
+        self._wake(*(wake.set for wake in self._of_anything))
+        self._wake(*(woken for woken, matters in self._followers if matters(event, payload)))
         if event != COMMAND_EVENT:
             return
-        if "command_id" not in payload:
-            self.on_gap()  # many moved at once
+        if "command_id" not in payload:  # many moved at once
+            self._wake(*(wake.set for wakes in self._events.values() for wake in wakes))
         else:
-            for wake in self._events.get(CommandId(UUID(payload["command_id"])), ()):
-                wake.set()
+            self._wake(*(wake.set for wake in self._events.get(CommandId(UUID(payload["command_id"])), ())))
 
     def on_insert(self, record: Mapping[str, Any]) -> None:
         self.on_gap()
@@ -86,6 +87,11 @@ class _Waiting:
         for wakes in self._events.values():
             for wake in wakes:
                 wake.set()
+
+    def _wake(self, *woken: Callable[[], None]) -> None:
+        for call in woken:
+            call()
+            self._again.soon(call)
 
 
 class Hints:

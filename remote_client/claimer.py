@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from realtime_line.again import Again
 from remote_client.commands import Command, lease_clock
 from remote_client.executor import Executor
 from remote_client.office_link import OfficeLink
@@ -17,6 +18,7 @@ log = structlog.get_logger(__name__)
 FIRST_PAUSE_SECONDS = 0.25  # after a claim without an answer: it may have taken something
 LONGEST_PAUSE_SECONDS = 10.0
 HINT_SECONDS = 60.0
+FRESH_SECONDS = 1.0  # a hint that found nothing may have come before its row could be seen
 CLAIMED_KEPT = 1000
 
 
@@ -47,6 +49,7 @@ class Claimer:
         self._must_look = False  # for a reason that no claim on its way can have met
         self._freed = False  # a place, while a claim was on its way
         self._first_claim = asyncio.Event()
+        self._again = Again()
 
     def wake(self) -> None:
         """There may be something to take."""
@@ -63,11 +66,18 @@ class Claimer:
         self._hinted.pop(command_id, None)  # the latest comes last
         self._hinted[command_id] = attempt, lease_clock()
         self._look.set()
+        self._again.soon(self._look_for_unmet)
 
     def hint_of_many(self) -> None:
         """So many were inserted at once that none is named."""
         self._many_at = lease_clock()
         self.wake()
+        self._again.soon(self._look_for_unmet)
+
+    def _look_for_unmet(self) -> None:
+        told_at = next((at for _, at in reversed(self._hinted.values())), self._many_at)
+        if told_at is not None and lease_clock() - told_at < FRESH_SECONDS:
+            self.wake()
 
     def let_go(self, command_id: CommandId) -> None:
         """We no longer have a command, and did not answer it: it may be offered again."""

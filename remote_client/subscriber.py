@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
+from realtime_line.again import Again
 from realtime_line.line import Line, LineState, Pace
 from realtime_line.socket import Endpoint, Inserts
 from remote_client.connection import Connection
@@ -43,10 +44,12 @@ class _Wake:
     def __init__(self, claimer: Claims, on_answer: Callable[[], None]) -> None:
         self._claimer = claimer
         self._on_answer = on_answer
+        self._again = Again()
 
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
         if event == APPROVAL_EVENT and payload["client_id"] == str(self._claimer.client_id):
             self._on_answer()
+            self._again.soon(self._on_answer)
         if event != COMMAND_EVENT:
             return
         if "command_id" in payload:

@@ -90,7 +90,7 @@ async def test_a_session_is_found_opened_steered_and_ended(tab: Tab, office: Run
 
     await tab.press("Take over", "[role=dialog]")
     await dialog.get_by_role("button", name="Give back").wait_for()
-    await tab.page.locator(".xterm-helper-textarea").focus()
+    await tab.page.wait_for_function("document.activeElement.matches('.xterm-helper-textarea')")
     await tab.page.keyboard.type(f"echo by hand {word}\n")
     await tab.page.wait_for_function(
         f"(document.querySelector('.xterm-rows')?.textContent.match(/by hand {word}/g) || []).length >= 2"

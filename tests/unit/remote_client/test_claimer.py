@@ -168,3 +168,16 @@ async def test_while_many_wait_each_free_place_has_the_table_looked_at() -> None
         (await table.asked.get()).set_result([wanted])
         await until_at_rest()
         assert table.taken == [wanted.command_id]
+
+
+async def test_a_hint_that_came_before_its_command_could_be_seen_is_looked_into_again() -> None:
+    table, wanted = Table(), command()
+    async with claiming(table) as claimer:
+        (await table.asked.get()).set_result([])
+        await until_at_rest()
+        claimer.hint(wanted.command_id, FIRST)
+        (await table.asked.get()).set_result([])
+        async with asyncio.timeout(30):
+            (await table.asked.get()).set_result([wanted])
+        await until_at_rest()
+        assert table.taken == [wanted.command_id]
