@@ -17,6 +17,8 @@ import pytest_asyncio
 
 from semo.folder import DataFolder
 from tests.support.claude_cli import ClaudeHome, claude_program
+from tests.support.git import git as git_says
+from tests.support.merging import PUSHED_AND_MERGED, forecast, merged, with_origin
 from tests.support.messages_api import Fail, MessagesApi, Say, Use, say
 from tests.support.running_office import Ran, RunningOffice, semo
 
@@ -104,6 +106,18 @@ class World:
                         await self.office.insert("send_keys", {"keys": ["1"]}, session_id=asking["id"])
                 await asyncio.sleep(0.2)
 
+    async def jobs(self, api: httpx.AsyncClient, plan: dict[str, Any], **wanted: str) -> dict[str, dict[str, Any]]:
+        """The jobs of a plan by their names, once these have these statuses; what is asked leave for is given."""
+        async with asyncio.timeout(90):
+            while True:
+                found = (await api.get(f"plans/{plan['id']}/jobs")).raise_for_status().json()["jobs"]
+                if {job["name"]: job["status"] for job in found}.items() >= wanted.items():
+                    return {job["name"]: job for job in found}
+                asked = (await api.get("approvals", params={"status": "pending"})).raise_for_status().json()
+                for one in asked["approvals"]:
+                    await self.answer(one["id"], "approve", digest=one["digest"])
+                await asyncio.sleep(0.2)
+
     async def until_event(self, session_id: str, kind: str) -> dict[str, Any]:
         async with asyncio.timeout(20):
             while True:
@@ -122,6 +136,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     (repository / "README.md").write_text("A place to work in.\n")
     git.Repo(repository).git.add("README.md")
     git.Repo(repository).git.commit("--quiet", "--message", "Begin")
+    with_origin(repository)
     async with MessagesApi.serving() as api:
         home = ClaudeHome.make(place / "home", api.url, [repository])
         variables = {name: value for name, value in home.environment.items() if name not in ("HOME", "LANG")}
@@ -132,9 +147,9 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             f'[[repositories]]\npath = "{repository}"\n'
             "[agents.shell]\nenabled = true\n"
             f'[agents.claude]\ncommand = ["{claude_program()}"]\nenvironment = {json.dumps(list(variables))}\n'
-            'models = ["opus"]\n'
+            f'models = ["opus"]\n{PUSHED_AND_MERGED}'
         )
-        environment = {"HOME": str(home.folder), **variables}
+        environment = {"HOME": str(home.folder), **variables, "SEMO_CLIENT_FORECAST_SECONDS": "0.3"}
         office = await RunningOffice.open(place / "data", "--repo", str(repository), env=environment)
         yield World(office, api)
         await office.close()
@@ -362,3 +377,83 @@ async def test_a_plan_of_waves_and_an_epic_run_with_it(world: World):
         tasks = (await api.get(f"plans/{made[1]['id']}/jobs")).json()["jobs"]
     assert len({task["execution"]["session_id"] for task in tasks}) == 1
     assert all(task["execution"]["result"]["marker"] for task in tasks)
+
+
+async def test_a_job_whose_evidence_fails_goes_back_to_it_until_it_holds(world: World):
+    """It says that it is done and did nothing; what does not hold is its next prompt, and then it does it."""
+    mend = "echo there > evidence.txt && git add evidence.txt && git commit -qm Evidence"
+    world.api.script(
+        "EVIDENCE", say(f"Done, believe me. {DONE}"), say(f"Really. {DONE}"),
+        Use("Bash", {"command": mend, "description": "Commit"}), say(f"Now it is. {DONE}"),
+    )  # fmt: skip
+    job = {"name": "held", "prompt": "EVIDENCE please", "max_rounds": 3,
+           "conditions": [{"must_change": "evidence.txt"}, {"commit": True}]}  # fmt: skip
+    async with world.office.api() as api:
+        wish = {"name": "evidence", "defaults": {"role": "BE", "agent": "claude"}, "jobs": [job]}
+        plan = (await api.post("plans", json=wish)).raise_for_status().json()
+        done = (await world.jobs(api, plan, held="done"))["held"]
+        rounds = (await api.get(f"jobs/{done['id']}/evidence")).raise_for_status().json()["evidence"]
+    told = [(one["round"], one["kind"], one["status"]) for one in rounds]
+    assert told == [
+        (number, kind, status)
+        for number, status in enumerate(("fails", "fails", "holds"))
+        for kind in ("must_change", "commit")
+    ]
+    assert done["execution"]["result"]["marker"] is True
+    said = str(world.api.asked("EVIDENCE")[-1]["messages"])
+    assert 'No file that matches "evidence.txt" was changed.' in said
+    assert "Nothing was committed." in said
+
+
+async def test_a_cap_stops_an_epic_before_its_next_turn_and_taking_it_away_lets_it_go_on(world: World):
+    hold = asyncio.Event()
+    world.api.script("DEARONE", Say(["Working.\n", DONE], hold=hold))
+    world.api.script("DEARTWO", say(f"Done, too. {DONE}"))
+    tasks = [{"name": "one", "prompt": "DEARONE prompt"}, {"name": "two", "prompt": "DEARTWO prompt"}]
+    async with world.office.api() as api:
+        epic = {"epics": [{"name": "dear", "role": "BE", "agent": "claude", "tasks": tasks}]}
+        plan = (await api.post("plans", json={"name": "dear", **epic})).raise_for_status().json()
+        await world.api.until_asked("DEARONE")
+        cap = f"budgets/plan/{plan['id']}/total"
+        (await api.put(cap, json={"cap_usd": 0.000001})).raise_for_status()
+        hold.set()
+        held = (await world.jobs(api, plan, one="done", two="blocked"))["two"]
+        assert (held["failure_kind"], "the cap of the plan dear is reached: " in held["error"]) == ("cap", True), held
+        assert world.api.asked("DEARTWO") == []
+        (await api.delete(cap)).raise_for_status()
+        done = await world.jobs(api, plan, two="done")
+    assert done["one"]["execution"]["session_id"] == done["two"]["execution"]["session_id"]
+
+
+@pytest.mark.timeout(240)
+async def test_a_conflict_is_foreseen_then_everything_is_stopped_and_what_was_committed_really_conflicts(world: World):
+    """Two agents amid their turns: named as a pair that would conflict, ended by the stop, their work kept."""
+    for word in ("CLASHA", "CLASHB"):
+        write = f"echo {word} > shared.txt && git add shared.txt && git commit -qm {word}"
+        world.api.script(
+            word, Use("Bash", {"command": write, "description": "Commit"}), Say(["More to do.\n"], hold=asyncio.Event())
+        )
+    jobs = [{"name": word, "prompt": f"{word} please"} for word in ("CLASHA", "CLASHB")]
+    async with world.office.api() as api:
+        wish = {"name": "clash", "defaults": {"role": "BE", "agent": "claude"}, "jobs": jobs}
+        plan = (await api.post("plans", json=wish)).raise_for_status().json()
+        running = await world.jobs(api, plan, CLASHA="running", CLASHB="running")
+        watching = asyncio.create_task(world.jobs(api, plan, CLASHA="cancelled", CLASHB="cancelled"))
+        branches = [running[word]["branch"] for word in ("CLASHA", "CLASHB")]
+        foreseen = await forecast(api, branches)
+        assert foreseen["files"] == ["shared.txt"]
+        for word in ("CLASHA", "CLASHB"):
+            await world.api.until_asked(word, times=2)  # its commit is made, and its turn goes on
+
+        stopped = await world.semo("stop", "--yes")
+        assert stopped.exit_code == 0, stopped.err
+        ended = await watching
+        assert {one["execution"]["status"] for one in ended.values()} == {"killed"}
+        async with asyncio.timeout(60):
+            while any(row["ended_at"] is None for row in await world.office.rows("agent_sessions", agent="claude")):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
+        first, second = [await merged(api, foreseen["client_id"], branch) for branch in branches]
+    assert first["state"] == "merged", first
+    assert (second["state"], second["files"]) == ("conflict", ["shared.txt"])
+    assert git_says(world.office.data.parent / "repo-origin.git", "show", "main:shared.txt") == "CLASHA\n"

@@ -1,17 +1,22 @@
-"""Plans on real sessions: waves and epics in their order, side by side where they may be, and the stop for all."""
+"""Plans on real sessions: waves and epics in their order, side by side where they may be, caps, conflicts that were
+foreseen, and the stop for all."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import git
+import psycopg
 import pytest
 import pytest_asyncio
 import yaml
 
 from semo.folder import DataFolder
+from tests.support.git import git as git_says
+from tests.support.merging import PUSHED_AND_MERGED, forecast, merged, with_origin
 from tests.support.running_office import RunningOffice, semo
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -28,13 +33,17 @@ async def roomy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Runni
     git.Repo.init(repository, initial_branch="main").git.execute(
         ["git", "-c", "user.name=t", "-c", "user.email=t@semo.invalid", "commit", "--allow-empty", "-qm", "Begin"]
     )
+    with git.Repo(repository).config_writer() as config:
+        config.set_value("user", "name", "Test").set_value("user", "email", "test@semo.invalid")
+    with_origin(repository)
     folder = DataFolder(place / "data")
     folder.prepare()
     folder.policy.write_text(
         f'allowed_roots = ["{place}"]\ndefault_agent = "shell"\n[[repositories]]\npath = "{repository}"\n'
-        "[agents.shell]\nenabled = true\n[limits]\nmax_sessions = 14\n"
+        f"[agents.shell]\nenabled = true\n[limits]\nmax_sessions = 14\n{PUSHED_AND_MERGED}"
     )
-    office = await RunningOffice.open(place / "data", "--repo", str(repository))
+    soon = {"SEMO_CLIENT_FORECAST_SECONDS": "0.3"}
+    office = await RunningOffice.open(place / "data", "--repo", str(repository), env=soon)
     async with office.api() as api:
         limits: Row = {"session_limit": 20, "warm_roles": []}
         (await api.patch(str(api.base_url).rstrip("/"), json=limits)).raise_for_status()
@@ -110,6 +119,69 @@ async def test_three_epics_of_three_tasks_run_side_by_side_each_in_order_in_one_
         assert "one\r\ntwo\r\nthree" in shown
     firsts = [turn(jobs[f"{name} first"]) for name in ("api", "ui", "tests")]
     assert max(began for began, _ in firsts) < min(ended for _, ended in firsts)
+
+
+async def job_in(office: RunningOffice, plan: Row, name: str, status: str) -> Row:
+    async with asyncio.timeout(60):
+        while (job := (await jobs_of(office, plan))[name])["status"] != status:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    return job
+
+
+async def test_a_cap_stops_a_plan_until_it_is_raised(roomy: RunningOffice, tmp_path: Path) -> None:
+    """The shell costs nothing: what was spent is written down as another machine of the office would tell it."""
+    go = tmp_path / "go"
+    epic = [{"name": "first", "prompt": f"until [ -e {go} ]; do sleep 0.05; done; {DONE}"},
+            {"name": "second", "prompt": f"echo after all; {DONE}"}]  # fmt: skip
+    async with roomy.api() as api:
+        wish = {"name": "dear", "defaults": {"role": "QA"}, "epics": [{"name": "e", "tasks": epic}]}
+        plan = (await api.post("plans", json=wish)).raise_for_status().json()
+        await job_in(roomy, plan, "first", "running")
+        set_ = await semo("budget", "set", "role", "QA", "--usd", "2", "--data", str(roomy.data))
+        assert set_.exit_code == 0, set_.err
+        async with await psycopg.AsyncConnection.connect(roomy.status["db_url"], autocommit=True) as database:
+            await database.execute(
+                "insert into costs (turn_id, office_id, role, agent, cost_usd) values (%s, %s, 'QA', 'claude', 2.5)",
+                (uuid4(), roomy.status["office_id"]),
+            )
+        go.touch()
+        held = await job_in(roomy, plan, "second", "blocked")
+        assert held["failure_kind"] == "cap"
+        assert held["error"] == "the cap of the role QA for today is reached: 2.50 of 2.00 USD"
+        assert (await jobs_of(roomy, plan))["first"]["status"] == "done", "the turn that ran was not cut off"
+        assert (await api.get(f"plans/{plan['id']}")).json()["finished_at"] is None
+        raised = await semo("budget", "remove", "role", "QA", "--data", str(roomy.data))
+        assert raised.exit_code == 0, raised.err
+        await job_in(roomy, plan, "second", "done")
+
+
+async def test_a_conflict_is_foreseen_while_the_agents_work_and_then_really_happens(
+    roomy: RunningOffice, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    until_told = f"until [ -e {go} ]; do sleep 0.05; done; {DONE}"
+    jobs = [
+        {"name": name, "prompt": f"echo {name} > shared.txt && git add . && git commit -qm {name}; {until_told}"}
+        for name in ("ours", "theirs")
+    ]
+    async with roomy.api() as api:
+        wish = {"name": "clash", "defaults": {"role": "BE"}, "jobs": jobs}
+        plan = (await api.post("plans", json=wish)).raise_for_status().json()
+        ours, theirs = [await job_in(roomy, plan, name, "running") for name in ("ours", "theirs")]
+        foreseen = await forecast(api, [ours["branch"], theirs["branch"]])
+        assert (foreseen["files"], foreseen["uncommitted"]) == (["shared.txt"], False)
+        assert {job["status"] for job in (await jobs_of(roomy, plan)).values()} == {"running"}
+        told = await roomy.rows("session_events", kind="conflict.forecast")
+        assert ["shared.txt"] in [one["detail"]["files"] for one in told]
+        go.touch()
+        for name in ("ours", "theirs"):
+            await job_in(roomy, plan, name, "done")
+        first = await merged(api, foreseen["client_id"], ours["branch"])
+        second = await merged(api, foreseen["client_id"], theirs["branch"])
+    assert first["state"] == "merged", first
+    assert (second["state"], second["files"]) == ("conflict", ["shared.txt"])
+    origin = roomy.data.parent / "repo-origin.git"
+    assert git_says(origin, "show", "main:shared.txt") == "ours\n", "nothing was changed by the one that conflicts"
 
 
 async def test_stop_everything_with_ten_running(roomy: RunningOffice) -> None:
