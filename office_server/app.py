@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
@@ -57,7 +58,7 @@ from office_server.routes import (
 )
 from office_server.scheduler import Scheduler
 from office_server.services import Services
-from office_server.settings import OfficeSettings
+from office_server.settings import OfficeSettings, origins_in
 from office_server.spec_tasks.keeper import SpecKeeper
 from office_server.user_tokens import PublicKeys, UserTokens
 from realtime_line.socket import Endpoint
@@ -87,6 +88,13 @@ def create_app(settings: OfficeSettings) -> FastAPI:
         app.include_router(module.router)
     problems.install(app)
     app.add_middleware(BodyLimit, limit_bytes=settings.body_limit_bytes, small={"/api/enroll": 4096})
+    if origins := origins_in(settings.cors_origins):
+        # Without credentials: a browser sends no cookie of the dashboard along, only the token that the page has.
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            expose_headers=["Retry-After"], max_age=600,
+        )  # fmt: skip
     app.add_middleware(Observed, metrics=metrics)
     app.openapi = _openapi(app)
     return app

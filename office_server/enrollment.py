@@ -13,8 +13,9 @@ from uuid import UUID, uuid4
 import structlog
 
 from office_server.backend import Backend
+from office_server.once import SECRET_BYTES, used_for_something_else
 from office_server.rows import Office
-from shared.errors import OfficeError
+from shared.errors import Conflict, OfficeError
 from shared.ids import ClientId, OfficeId
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"  # no 0 O, 1 I L, U V apart: read aloud and typed without doubt
@@ -52,12 +53,30 @@ class Enrollment:
         self._clients = backend.clients
         self._offices = backend.offices
 
-    async def invite(self, office: OfficeId, author: str) -> Code:
-        """A code that lets one machine into the office within ten minutes."""
-        letters = "".join(secrets.choice(ALPHABET) for _ in range(_LENGTH))
-        expires_at = await self._clients.add_enrollment(
-            {"office_id": str(office), "code_hash": hash_of(letters), "created_by": author}
-        )
+    async def invite(
+        self, office: OfficeId, author: str, secret: bytes | None = None, idempotency_key: str | None = None
+    ) -> Code:
+        """A code that lets one machine into the office within ten minutes.
+
+        With an `idempotency_key`, asking again gives the same code, good or spent; `secret` must be the same, too.
+
+        Raises:
+            Conflict: the key was used with another secret.
+        """
+        letters = _letters(secret or secrets.token_bytes(SECRET_BYTES))
+        fields = {
+            "office_id": str(office), "code_hash": hash_of(letters), "created_by": author,
+            "idempotency_key": idempotency_key,
+        }  # fmt: skip
+        try:
+            expires_at = await self._clients.add_enrollment(fields)
+        except Conflict:
+            if idempotency_key is None:
+                raise
+            made = await self._clients.expiry_of_code(office, hash_of(letters))
+            if made is None:
+                raise used_for_something_else() from None
+            expires_at = made
         return Code(f"{letters[:4]}-{letters[4:]}", expires_at)
 
     async def join(self, code: str, name: str) -> JoinedClient:
@@ -99,6 +118,15 @@ class Enrollment:
             await self._clients.delete_user(user)
             return
         _log.warning("enrollment_left_a_user_behind", user=str(user))
+
+
+def _letters(secret: bytes) -> str:
+    """As good as random ones: 256 bits are so many more than a code holds that no letter comes more often."""
+    number, letters = int.from_bytes(secret), ""
+    for _ in range(_LENGTH):
+        number, place = divmod(number, len(ALPHABET))
+        letters += ALPHABET[place]
+    return letters
 
 
 def hash_of(code: str) -> str:

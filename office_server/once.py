@@ -5,6 +5,7 @@ Such a secret is derived from the key, from where it was used, and from the serv
 
 import hashlib
 import hmac
+import json
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,11 @@ class Once:
             return secrets.token_bytes(SECRET_BYTES)
         said = "\0".join(("semo once", purpose, str(office), idempotency_key))
         return hmac.new(self._key, said.encode(), hashlib.sha256).digest()
+
+
+def digest_of(wanted: object) -> str:
+    """What tells two requests apart. `wanted`: what JSON can say."""
+    return hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
 
 
 def require_same(wanted: Mapping[str, Any], made: BaseModel) -> None:

@@ -1,12 +1,11 @@
 """Turns what people write into plans that run, once per Idempotency-Key. What it is made of is in `plan_compile`."""
 
-import hashlib
-import json
 import secrets
 from typing import Any
 
 from office_server import unknown
 from office_server.backend import Backend
+from office_server.once import digest_of
 from office_server.plan_compile import compile_plan, templates_of
 from office_server.plan_document import Place, PlanDocument
 from office_server.plan_text import PlanText
@@ -34,14 +33,16 @@ class Planner:
         self._scheduler.wake(office)
         return made
 
-    async def add(self, office: OfficeId, plan: PlanId, text: PlanText) -> list[str]:
+    async def add(self, office: OfficeId, plan: PlanId, text: PlanText, key: str | None) -> list[str]:
         """Puts the jobs of a graph into a plan that is there, on whose jobs they may depend. Their ids, in their order.
 
         Raises:
             BadPlan: with everything that is wrong; nothing of it was made.
+            Conflict: the key was used for other jobs of this plan.
         """
         compiled = await self._compiled(office, text, added=True)
-        made = await self._backend.plans.add_jobs(plan, compiled["jobs"], compiled["lanes"])
+        digest = _digest(text.document)
+        made = await self._backend.plans.add_jobs(plan, compiled["jobs"], compiled["lanes"], key, digest)
         self._scheduler.wake(office)
         return [str(job) for job in made]
 
@@ -78,5 +79,4 @@ def _version(versions: list[PromptTemplate], name: str) -> PromptTemplate | None
 
 
 def _digest(document: PlanDocument) -> str:
-    said = json.dumps(document.model_dump(mode="json", exclude_none=True), sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()
+    return digest_of(document.model_dump(mode="json", exclude_none=True))

@@ -1,11 +1,25 @@
 """What can be set about an office server: by environment variables, as Supabase and we name them; nothing else."""
 
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, HttpUrl, SecretStr
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.logs import LogFormat
+
+
+def _origins(text: str) -> str:
+    """Origins, separated by commas; what is no origin is refused, so that a typing error opens nothing."""
+    for origin in origins_in(text):
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}" or "@" in origin:
+            raise ValueError(f'"{origin}" is no origin; one looks like https://office.example or http://localhost:5173')
+    return text
+
+
+def origins_in(text: str) -> list[str]:
+    return [origin.strip() for origin in text.split(",") if origin.strip()]
 
 
 class OfficeSettings(BaseSettings):
@@ -32,6 +46,9 @@ class OfficeSettings(BaseSettings):
 
     public_url: HttpUrl | None = None
     """Where machines reach this server, for the links that invite them; without: as the admin who invites does."""
+
+    cors_origins: Annotated[str, AfterValidator(_origins)] = ""
+    """Web pages of which other origins may use the API from a browser, separated by commas; none unless it is said."""
 
     realtime: bool = True
     """Off: results are found by polling alone."""

@@ -91,6 +91,11 @@ class Clients:
         [enrollment] = await self._connection.write(self._connection.table("enrollments").insert(fields), _Enrollment)
         return enrollment.expires_at
 
+    async def expiry_of_code(self, office: OfficeId, code_hash: str) -> datetime | None:
+        query = self._connection.table("enrollments").select(_Enrollment.columns()).eq("office_id", str(office))
+        found = await self._connection.read(query.eq("code_hash", code_hash), _Enrollment)
+        return found[0].expires_at if found else None
+
     async def office_of_code(self, code_hash: str) -> OfficeId:
         """Raises BadEnrollmentCode."""
         return OfficeId(UUID(await self._connection.call("check_enrollment", p_code_hash=code_hash)))

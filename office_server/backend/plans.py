@@ -22,8 +22,13 @@ class Plans:
         )
         return cast("PlanId", made)
 
-    async def add_jobs(self, plan: PlanId, jobs: list[Seen], lanes: list[Seen]) -> list[JobId]:
-        return await self._connection.call("add_jobs", p_plan=str(plan), p_jobs=jobs, p_lanes=lanes)
+    async def add_jobs(
+        self, plan: PlanId, jobs: list[Seen], lanes: list[Seen], key: str | None, digest: str
+    ) -> list[JobId]:
+        """Raises InvalidPayload; Conflict when the key was used for other jobs."""
+        return await self._connection.call(
+            "add_jobs", p_plan=str(plan), p_jobs=jobs, p_lanes=lanes, p_key=key, p_digest=digest
+        )
 
     async def state(self, plan: PlanId) -> Seen:
         """Raises NotFound."""

@@ -27,11 +27,23 @@ class Specs:
         """One of the functions that move a work session, at the try at which it was seen."""
         return await self._connection.call(function, p_session=session["id"], p_try=session["tries"], **arguments)
 
-    async def create(self, office: OfficeId, name: str, title: str, wishes: dict[str, Any], author: str) -> UUID:
+    async def create(
+        self,
+        office: OfficeId,
+        name: str,
+        title: str,
+        wishes: dict[str, Any],
+        author: str,
+        *,
+        key: str | None,
+        digest: str,
+    ) -> SpecTask:
+        """The task as it is now: with the same key, that of before. Raises Conflict when it was for another one."""
         made = await self._connection.call(
-            "create_spec_task", p_office=str(office), p_name=name, p_title=title, p_wishes=wishes, p_author=author
-        )
-        return UUID(made["id"])
+            "create_spec_task", p_office=str(office), p_name=name, p_title=title, p_wishes=wishes, p_author=author,
+            p_key=key, p_digest=digest,
+        )  # fmt: skip
+        return SpecTask.model_validate(made)
 
     async def find(self, office: OfficeId, name: str) -> SpecTask:
         """By its id or its name. Raises NotFound."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from office_server.access import Admin, Credentials
 from office_server.invitation import PAGE, PAGE_POLICY, Invitation
-from office_server.routes.answers import Label
+from office_server.routes.answers import IdempotencyKey, Label
 from office_server.services import ServicesDep
 from office_server.tokens import PREFIX
 from shared.ids import ClientId, OfficeId
@@ -59,9 +59,15 @@ AskedAt = Annotated[str, Depends(_asked_at)]
 
 
 @router.post("/api/offices/{office_id}/enrollments", status_code=201)
-async def create_enrollment(access: Admin, services: ServicesDep, asked_at: AskedAt) -> EnrollmentCode:
-    """A code that lets one machine in within ten minutes: as text, as a link, as a command and as a picture."""
-    code = await services.enrollment.invite(access.office.id, access.author)
+async def create_enrollment(
+    access: Admin, services: ServicesDep, asked_at: AskedAt, key: IdempotencyKey = None
+) -> EnrollmentCode:
+    """A code that lets one machine in within ten minutes: as text, as a link, as a command and as a picture.
+
+    Asking again with the same key shows the same code again, until when it says; for a new one take a new key.
+    """
+    secret = services.once.secret("enrollment", access.office.id, key)
+    code = await services.enrollment.invite(access.office.id, access.author, secret, key)
     # Where machines reach this server: as it was told, else as whoever asks does.
     invitation = Invitation(code.code, str(services.settings.public_url or asked_at).rstrip("/"))
     return EnrollmentCode(

@@ -119,10 +119,12 @@ async def list_plan_jobs(
 
 
 @router.post("/{plan_id}/jobs", status_code=201, openapi_extra=_BODY)
-async def add_jobs(access: Operator, services: ServicesDep, plan_id: PlanId, request: Request) -> Added:
+async def add_jobs(
+    access: Operator, services: ServicesDep, plan_id: PlanId, request: Request, key: IdempotencyKey = None
+) -> Added:
     """Puts the `jobs` and `lanes` of a graph into a plan that is there; they may build on those that it has."""
     await _plan(services, access, plan_id)
-    made = await services.planner.add(access.office.id, plan_id, await _text(request))
+    made = await services.planner.add(access.office.id, plan_id, await _text(request), key)
     return Added.model_validate({"job_ids": made})
 
 

@@ -8,11 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from office_server.access import Access, Operator, Viewer
 from office_server.asking import check_storable
+from office_server.once import digest_of
+from office_server.routes.answers import IdempotencyKey
 from office_server.rows import SpecComment, SpecEvent, SpecTask, SpecVersion
 from office_server.services import Services, ServicesDep
 from office_server.spec_tasks import prompts
 from shared.errors import InvalidPayload
 from shared.payloads import Name, Slug
+from shared.states import SpecTaskStatus
 
 router = APIRouter(prefix="/api/offices/{office_id}/spec-tasks", tags=["spec tasks"])
 
@@ -126,18 +129,23 @@ class Added(BaseModel):
 
 
 @router.post("", status_code=201)
-async def create_spec_task(access: Operator, services: ServicesDep, body: NewSpecTask) -> SpecTaskState:
-    """Writes a task down, and has it planned when `start` says so."""
+async def create_spec_task(
+    access: Operator, services: ServicesDep, body: NewSpecTask, key: IdempotencyKey = None
+) -> SpecTaskState:
+    """Writes a task down, and has it planned when `start` says so. Asking again with the same key makes it once."""
     wishes = body.model_dump(exclude_none=True, exclude={"title", "name", "start"})
     check_storable(wishes | {"title": body.title}, "spec task")
     prompts.check(body.planning_template, prompts.PLANNING_NAMES, "planning_template")
     prompts.check(body.work_template, prompts.WORK_NAMES, "work_template")
     specs = services.backend.specs
-    made = await specs.create(access.office.id, body.name or _name_from(body.title), body.title, wishes, access.author)
-    if body.start:
-        await specs.call("start_spec_task", made, p_author=access.author)
+    made = await specs.create(
+        access.office.id, body.name or _name_from(body.title), body.title, wishes, access.author,
+        key=key, digest=_digest(body),
+    )  # fmt: skip
+    if body.start and made.status is SpecTaskStatus.BACKLOG:
+        await specs.call("start_spec_task", made.id, p_author=access.author)
         services.spec_keeper.wake(access.office.id)
-    return SpecTaskState.model_validate(await specs.state(made))
+    return SpecTaskState.model_validate(await specs.state(made.id))
 
 
 @router.get("")
@@ -203,14 +211,19 @@ async def send_back_spec(
 
 @router.post("/{task}/versions/{version}/comments", status_code=201)
 async def comment_spec(
-    access: Operator, services: ServicesDep, task: TaskInPath, version: int, body: NewComment
+    access: Operator,
+    services: ServicesDep,
+    task: TaskInPath,
+    version: int,
+    body: NewComment,
+    key: IdempotencyKey = None,
 ) -> CommentList:
     """Comments on a version, on a document of it, or on one line of that."""
     check_storable(body.model_dump(), "comment")
     found = await services.backend.specs.find(access.office.id, task)
     await services.backend.specs.call(
         "comment_spec", found.id, p_version=version, p_text=body.text, p_document=body.document, p_line=body.line,
-        p_author=access.author,
+        p_author=access.author, p_key=key, p_digest=_digest(body),
     )  # fmt: skip
     return await list_spec_comments(access, services, task)
 
@@ -231,24 +244,31 @@ async def list_spec_events(
 
 
 @router.post("/{task}/sessions", status_code=201)
-async def add_spec_session(access: Operator, services: ServicesDep, task: TaskInPath, body: NewWorkSession) -> Added:
+async def add_spec_session(
+    access: Operator, services: ServicesDep, task: TaskInPath, body: NewWorkSession, key: IdempotencyKey = None
+) -> Added:
     """Adds a work session to a task that is worked on."""
     check_storable(body.model_dump(), "session")
     found = await services.backend.specs.find(access.office.id, task)
     wish = body.model_dump(exclude_none=True)
-    made = await services.backend.specs.call("add_spec_session", found.id, p_wish=wish, p_author=access.author)
+    made = await services.backend.specs.call(
+        "add_spec_session", found.id, p_wish=wish, p_author=access.author, p_key=key, p_digest=_digest(body)
+    )
     services.spec_keeper.wake(access.office.id)
     return Added(label=made["label"], role=made["role"])
 
 
 @router.post("/{task}/messages", status_code=201)
-async def leave_spec_message(access: Operator, services: ServicesDep, task: TaskInPath, body: NewMessage) -> Left:
+async def leave_spec_message(
+    access: Operator, services: ServicesDep, task: TaskInPath, body: NewMessage, key: IdempotencyKey = None
+) -> Left:
     """Leaves a message for one work session, or for all."""
     check_storable(body.model_dump(), "message")
     found = await services.backend.specs.find(access.office.id, task)
     message = await services.backend.specs.call(
-        "leave_spec_message", found.id, p_text=body.text, p_to=body.to, p_author=access.author
-    )
+        "leave_spec_message", found.id, p_text=body.text, p_to=body.to, p_author=access.author, p_key=key,
+        p_digest=_digest(body),
+    )  # fmt: skip
     return Left(message_id=message)
 
 
@@ -258,6 +278,10 @@ async def _moved(services: Services, access: Access, task: str, function: str, *
     await specs.call(function, found.id, p_author=access.author, **arguments)
     services.spec_keeper.wake(access.office.id)
     return SpecTaskState.model_validate(await specs.state(found.id))
+
+
+def _digest(body: BaseModel) -> str:
+    return digest_of(body.model_dump(mode="json"))
 
 
 def _name_from(title: str) -> str:

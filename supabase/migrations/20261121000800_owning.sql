@@ -448,6 +448,9 @@ begin
   update agent_sessions
   set status = 'terminated', ended_at = now(), end_reason = 'client_revoked', acquired_by = null, pid = null where id = any (v_sessions);
   delete from role_circuits where client_id = p_client and (p_office is null or office_id = p_office);
+  if p_office is null then  -- they are of the machine, whichever office had its turn
+    delete from agent_pauses where client_id = p_client;
+  end if;
 end $$;
 
 revoke execute on function rescue_commands from public, anon, authenticated;

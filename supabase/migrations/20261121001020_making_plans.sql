@@ -251,19 +251,23 @@ begin
 end $$;
 
 -- Puts further jobs into a plan; they may depend on those that are there, and use its lanes or bring their own.
--- Draws, of plans: done → running, failed → running. Returns the ids of the jobs, in their order.
-create function add_jobs(p_plan uuid, p_jobs jsonb, p_lanes jsonb default '[]')
+-- Draws, of plans: done → running, failed → running. Returns the ids of the jobs, in their order; with the same p_key, those of before.
+create function add_jobs(p_plan uuid, p_jobs jsonb, p_lanes jsonb default '[]', p_key text default null, p_digest text default null)
 returns uuid[] language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_plan plans := semo.own_plan(p_plan);
+  v_before jsonb := semo.made_before(v_plan.office_id, 'jobs ' || p_plan, p_key, p_digest);
   v_made uuid[];
 begin
-  if v_plan.status = 'cancelled' then
+  if v_before is not null then
+    return array(select jsonb_array_elements_text(v_before)::uuid);
+  elsif v_plan.status = 'cancelled' then
     perform semo.refuse('SO002', format('plan %s was cancelled and takes no more jobs', p_plan));
   end if;
   update plans set status = case when status in ('done', 'failed') then 'running' else status end, finished_at = null
   where id = p_plan returning * into v_plan;
   v_made := semo.put_jobs(v_plan, p_lanes, p_jobs);
+  perform semo.keep_made(v_plan.office_id, 'jobs ' || p_plan, p_key, to_jsonb(v_made));
   perform semo.tell_of_plan(v_plan.office_id, 'plan.jobs_added', p_plan, jsonb_build_object('jobs', cardinality(v_made)));
   perform semo.next_stage(p_plan);
   return v_made;

@@ -189,17 +189,24 @@ begin
 end $$;
 
 -- Draws: (insert) → backlog. p_wishes: any of description, planning_role, work_role, agent, model, mcp, base, single_session, planning_template,
--- work_template, session_seconds, max_spawned, max_depth.
-create function create_spec_task(p_office uuid, p_name text, p_title text, p_wishes jsonb default '{}', p_author text default null)
+-- work_template, session_seconds, max_spawned, max_depth. p_key, p_digest: asking again with the same key gives the same task.
+create function create_spec_task(p_office uuid, p_name text, p_title text, p_wishes jsonb default '{}', p_author text default null,
+                                 p_key text default null, p_digest text default null)
 returns spec_tasks language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_wrong text;
+  v_before jsonb;
   v_task spec_tasks;
 begin
   if not exists (select 1 from offices where id = p_office) or (auth.role() = 'authenticated' and not semo.has_role(p_office, 'viewer')) then
     perform semo.refuse('SO003', format('there is no office %s', p_office));
   elsif auth.role() = 'authenticated' and not semo.has_role(p_office, 'operator') then
     perform semo.refuse('SO005', 'this takes the role "operator"');
+  end if;
+  v_before := semo.made_before(p_office, 'spec_task', p_key, p_digest);
+  if v_before is not null then
+    select * into v_task from spec_tasks where id = (v_before #>> '{}')::uuid;
+    return v_task;
   end if;
   select k into v_wrong from jsonb_object_keys(p_wishes) as k
   where k <> all ('{description,planning_role,work_role,agent,model,mcp,base,single_session,planning_template,work_template,session_seconds,max_spawned,max_depth}')
@@ -218,6 +225,7 @@ begin
   from jsonb_to_record(p_wishes) as w(description text, planning_role text, work_role text, agent text, model text, mcp text, base text,
        single_session boolean, planning_template text, work_template text, session_seconds integer, max_spawned integer, max_depth integer)
   returning * into v_task;
+  perform semo.keep_made(p_office, 'spec_task', p_key, to_jsonb(v_task.id));
   perform semo.spec_event(v_task.id, 'created', v_task.author);
   select * into v_task from spec_tasks where id = v_task.id;
   return v_task;
@@ -314,13 +322,18 @@ end $$;
 
 -- On a whole version, a document or one line of it.
 create function comment_spec(p_task uuid, p_version integer, p_text text, p_document text default null, p_line integer default null,
-                             p_author text default null)
+                             p_author text default null, p_key text default null, p_digest text default null)
 returns bigint language plpgsql security definer set search_path = public, pg_temp as $$
 declare
-  v_task spec_tasks := semo.spec_in_review(p_task, p_version);
+  v_task spec_tasks := semo.spec_task_for(p_task);
+  v_before jsonb := semo.made_before(v_task.office_id, 'comment ' || p_task, p_key, p_digest);
   v_text text;
   v_id bigint;
 begin
+  if v_before is not null then
+    return (v_before #>> '{}')::bigint;
+  end if;
+  v_task := semo.spec_in_review(p_task, p_version);
   if p_document is not null then
     select documents ->> p_document into v_text from spec_versions where spec_task_id = p_task and version = p_version;
     if v_text is null then
@@ -333,6 +346,7 @@ begin
   end if;
   insert into spec_comments (spec_task_id, version, document, line, text, author, round)
   values (p_task, p_version, p_document, p_line, p_text, semo.spec_author(p_author), v_task.round) returning id into v_id;
+  perform semo.keep_made(v_task.office_id, 'comment ' || p_task, p_key, to_jsonb(v_id));
   perform semo.spec_event(p_task, 'commented', semo.spec_author(p_author), null,
     jsonb_build_object('version', p_version, 'document', p_document, 'line', p_line, 'text', p_text));
   return v_id;

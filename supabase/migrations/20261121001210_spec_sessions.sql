@@ -262,12 +262,20 @@ begin
 end $$;
 
 -- A person adds a work session.
-create function add_spec_session(p_task uuid, p_wish jsonb, p_author text default null)
+create function add_spec_session(p_task uuid, p_wish jsonb, p_author text default null, p_key text default null, p_digest text default null)
 returns spec_sessions language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_task spec_tasks := semo.spec_task_for(p_task);
+  v_before jsonb := semo.made_before(v_task.office_id, 'session ' || p_task, p_key, p_digest);
+  v_session spec_sessions;
 begin
-  return semo.add_spec_session(v_task, null::spec_sessions, p_wish, semo.spec_author(p_author));
+  if v_before is not null then
+    select * into v_session from spec_sessions where id = (v_before #>> '{}')::uuid;
+    return v_session;
+  end if;
+  v_session := semo.add_spec_session(v_task, null::spec_sessions, p_wish, semo.spec_author(p_author));
+  perform semo.keep_made(v_task.office_id, 'session ' || p_task, p_key, to_jsonb(v_session.id));
+  return v_session;
 end $$;
 
 -- Leaves a message for one work session of a task, by its label, or for all of it.
@@ -296,12 +304,20 @@ begin
   return v_id;
 end $$;
 
-create function leave_spec_message(p_task uuid, p_text text, p_to text default null, p_author text default null)
+create function leave_spec_message(p_task uuid, p_text text, p_to text default null, p_author text default null, p_key text default null,
+                                   p_digest text default null)
 returns bigint language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_task spec_tasks := semo.spec_task_for(p_task);
+  v_before jsonb := semo.made_before(v_task.office_id, 'message ' || p_task, p_key, p_digest);
+  v_id bigint;
 begin
-  return semo.leave_message(v_task, null::spec_sessions, p_to, p_text, semo.spec_author(p_author));
+  if v_before is not null then
+    return (v_before #>> '{}')::bigint;
+  end if;
+  v_id := semo.leave_message(v_task, null::spec_sessions, p_to, p_text, semo.spec_author(p_author));
+  perform semo.keep_made(v_task.office_id, 'message ' || p_task, p_key, to_jsonb(v_id));
+  return v_id;
 end $$;
 
 -- A task as the API and its agents see it: facts, work sessions with why they wait, progress.

@@ -190,3 +190,19 @@ async def test_a_revoked_machine_gets_no_further_token_while_its_user_is_still_t
     client = await world.client(await world.office())
     await shut_out(world, client)
     assert (await token_for(world, client.caller.user, client.id))["error"]["http_code"] == 403
+
+
+async def test_how_its_agents_rested_is_forgotten_with_the_machine_and_not_with_an_office(
+    world: World,
+) -> None:
+    one, other = await world.office(), await world.office()
+    client, bystander = await world.client(one, other), await world.client(one)
+    for machine in (client, bystander):
+        await world.owner.ask(
+            "insert into agent_pauses (client_id, agent, reason, until) values (%s, 'claude', 'quota', now() + '1 h')",
+            machine.id,
+        )
+    await world.service.call("remove_client", p_client=client.id, p_office=one)
+    assert len(await world.owner.ask("select 1 from agent_pauses where client_id = %s", client.id)) == 1
+    await world.service.call("remove_client", p_client=client.id, p_office=other)
+    assert await world.owner.ask("select client_id from agent_pauses") == [{"client_id": bystander.id}]

@@ -4,6 +4,7 @@ import re
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from office_server.app import create_app
 from tests.integration.office_server.conftest import Api, Project, running_server
@@ -61,3 +62,30 @@ async def test_every_address_is_described(project: Project):
             name = body["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[-1]
             schema = document["components"]["schemas"][name]
             assert "examples" in schema or "examples" in str(schema["properties"]), f"{name} shows no example"
+
+
+async def test_pages_of_other_origins_may_use_the_api_only_where_that_was_said(project: Project, admin: Api):
+    asking = {"Origin": "https://board.example", "Access-Control-Request-Method": "POST",
+              "Access-Control-Request-Headers": "authorization,idempotency-key"}  # fmt: skip
+    token = {"Authorization": admin.http.headers["Authorization"]}
+    closed = await admin.http.options(f"{admin.base}/sessions", headers=asking)
+    read = await admin.get("/sessions")
+    assert [name for name in (*closed.headers, *read.headers) if name.startswith("access-control-")] == []
+
+    settings = project.settings(cors_origins="https://board.example, http://localhost:5173")
+    async with running_server(settings) as url, httpx.AsyncClient(base_url=url) as http:
+        told = await http.options(f"{admin.base}/sessions", headers=asking)
+        assert (told.status_code, told.headers["access-control-allow-origin"]) == (200, "https://board.example")
+        read = await http.get(f"{admin.base}/sessions", headers={**token, "Origin": "https://board.example"})
+        assert (read.status_code, read.headers["access-control-allow-origin"]) == (200, "https://board.example")
+        assert "access-control-allow-credentials" not in read.headers, "no cookies"
+        refused = await http.get(f"{admin.base}/sessions", headers={"Origin": "https://board.example"})
+        assert refused.headers["access-control-allow-origin"] == "https://board.example", "errors can be read, too"
+        other = await http.options(f"{admin.base}/sessions", headers={**asking, "Origin": "https://evil.example"})
+        assert (other.status_code, "access-control-allow-origin" in other.headers) == (400, False)
+
+
+@pytest.mark.parametrize("origins", ["*", "board.example", "https://board.example/", "https://a.example;b.example/x"])
+def test_what_is_no_origin_opens_nothing(project: Project, origins: str):
+    with pytest.raises(ValidationError, match="is no origin"):
+        project.settings(cors_origins=origins)
