@@ -18,11 +18,13 @@ class Refreshing:
     def __init__(self, visit: Visit, ask: Callable[[], Awaitable[None]]) -> None:
         self._ask = ask
         self._asking: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
         visit.on_news(self._look)
 
     async def now(self) -> None:
         try:
-            await self._ask()
+            async with self._one_at_a_time:
+                await self._ask()
         except OfficeError as error:
             _log.info("page_not_refreshed", code=error.code)  # the next picture tries again
 

@@ -1,9 +1,19 @@
 """The pages, in the order in which they stand in the navigation. A new one is imported and named here."""
 
 from office_server.dashboard.frame import PAGES
-from office_server.dashboard.pages import attention, commands, execute, machines, plans, pool, sessions, settings
+from office_server.dashboard.pages import (
+    attention,
+    commands,
+    execute,
+    machines,
+    plans,
+    pool,
+    sessions,
+    settings,
+    spec_tasks,
+)
 
-_IN_ORDER = (attention, sessions, execute, plans, machines, pool, commands, settings)
+_IN_ORDER = (attention, sessions, execute, plans, spec_tasks, machines, pool, commands, settings)
 
 
 def register() -> None:

@@ -35,6 +35,11 @@ NAMED_BY_THE_OFFICE = (
     "evidence_status.",
     "known_by.",
     "failure_kind.",
+    "spec_status.",
+    "spec_why.",
+    "spec_session_status.",
+    "spec_event.",
+    "verdict.",
 )
 """Groups whose keys are words of the office's own, shown by `words.of`."""
 SHOWN_BY = {"text": 1, "button": 0, "link": 0, "empty": 0}
