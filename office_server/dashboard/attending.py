@@ -1,22 +1,30 @@
 """The inbox: each thing that waits for a person, with what can be done about it, one key each."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from nicegui import ui
 
-from office_server.dashboard.bits import Ago, State, Text, attributed, button, element, text
+from office_server.dashboard.bits import Ago, State, Text, attributed, button, element, lead_to, text
 from office_server.dashboard.feed import News
+from office_server.dashboard.people import Route
 from office_server.dashboard.visit import Visit
-from office_server.routes import approvals, attention, commands, sessions
+from office_server.routes import approvals, attention, commands, evidence, jobs, pull_requests, questions, sessions
+from office_server.routes import spec_tasks as specs
 from office_server.rows import Attention, Picture
 from shared.ids import SessionId
 
-_BAD = {"failed", "lost", "expired", "error"}
-_TAIL_OF = {"question", "permission", "error"}
+_BAD = {"failed", "lost", "expired", "error", "spec_failed", "pull_conflict", "pull_failed"}
+_TAIL_OF = {"question", "permission", "error", "blocked"}
+_CAME_TO_NOTHING = ("failed", "lost", "expired")
+_ANSWERED = {"approval", "asks", "evidence", "review"}
+"""These go only when somebody decides; they are not put away."""
 Open = Callable[[SessionId], Any]
+Does = Callable[[], Any]
+Answer = Callable[[str], Awaitable[bool]]
 
 
 class Inbox:
@@ -57,6 +65,7 @@ class _Item:
     def __init__(self, visit: Visit, about: Attention, machine: str | None, open_session: Open) -> None:
         self.about = about
         self.tail: Text | None = None
+        self._field: ui.input | None = None
         self._visit = visit
         self._open = open_session
         words = visit.words
@@ -74,14 +83,13 @@ class _Item:
                 if about.title:
                     text("p", about.title, "said")
                 text("p", about.detail or words.of("attention.why", about.kind), "why")
-                if about.action is not None:
+                if about.kind == "approval" and about.action is not None:
                     self._build_exactly(about.action)
             with element("div", "does"):
                 self._build_actions()
             if about.kind in _TAIL_OF:
                 self.tail = text("pre", "", "wide", tabindex="0", aria_label=words("session.tail"))
-            if about.kind == "question" and visit.may(sessions.send_prompt):
-                self._build_answer()
+            self._build_answer()
 
     def _build_exactly(self, action: dict[str, Any]) -> None:
         """What would be done, to the letter: nobody should approve what they have not seen."""
@@ -98,19 +106,41 @@ class _Item:
         about, visit = self.about, self._visit
         session = about.session_id
         if session is not None:
-            self._action("o", "open", lambda: self._open(session), first=about.kind in _TAIL_OF)
-        if about.kind == "approval" and visit.may(approvals.approve):
-            self._action("a", "approve", self._approve, first=True)
-            self._action("d", "deny", self._deny)
-            return
-        if about.kind in ("failed", "lost", "expired") and visit.may(commands.insert_command):
-            self._action("r", "again", self._again)
-        if about.kind == "permission" and visit.may(sessions.cancel_turn):
-            self._action("i", "interrupt", self._interrupt)
-        if about.kind == "error" and visit.may(sessions.terminate_session):
-            self._action("t", "terminate", self._terminate)
-        if visit.may(attention.put_away):
+            self._action(
+                "o", "open", lambda: self._open(session), first=about.kind in ("question", "permission", "error")
+            )
+        elif (there := self._address()) is not None:
+            self._action("o", "open", lambda: lead_to(there), first=about.kind == "review")
+        offered: dict[str, list[tuple[str, str, Route, Does]]] = {
+            "approval": [
+                ("a", "approve", approvals.approve, self._approve), ("d", "deny", approvals.deny, self._deny)
+            ],
+            "evidence": [
+                ("y", "yes", evidence.answer_evidence, partial(self._decide, yes=True)),
+                ("n", "no", evidence.answer_evidence, partial(self._decide, yes=False)),
+            ],
+            "review": [("a", "approve", specs.approve_spec, self._approve_spec)],
+            "spec_failed": [("r", "retry", specs.retry_spec_task, self._retry_spec)],
+            "blocked": [("r", "retry", jobs.retry_job, self._retry_job)],
+            "pull_conflict": [("m", "merge", pull_requests.merge_pull_request, self._merge)],
+            "permission": [("i", "interrupt", sessions.cancel_turn, self._interrupt)],
+            "error": [("t", "terminate", sessions.terminate_session, self._terminate)],
+        }  # fmt: skip
+        offered |= dict.fromkeys(_CAME_TO_NOTHING, [("r", "again", commands.insert_command, self._again)])
+        for key, name, route, does in offered.get(about.kind, []):
+            if visit.may(route):
+                self._action(key, name, does, first=name in ("approve", "yes") and about.kind != "review")
+        if about.kind not in _ANSWERED and visit.may(attention.put_away):
             self._action("x", "put_away", self._put_away)
+
+    def _address(self) -> str | None:
+        """The page that is about it, where no session is."""
+        action = self.about.action or {}
+        if self.about.kind in ("review", "spec_failed"):
+            return self._visit.address("spec_tasks", task=action["name"])
+        if self.about.kind in ("evidence", "blocked"):
+            return self._visit.address("plans", plan=action["plan_id"])
+        return None
 
     def _action(self, key: str, name: str, does: Callable[[], Any], *, first: bool = False) -> None:
         made = button("", does, "button first" if first else "button", data_press=key)
@@ -119,23 +149,77 @@ class _Item:
             text("kbd", key, aria_hidden="true")
 
     def _build_answer(self) -> None:
-        words = self._visit.words
+        """A field to answer in place, with what the agent offers as answers; at an evidence, why it is refused."""
+        about, visit = self.about, self._visit
+        answers: dict[str, tuple[Route, Answer]] = {
+            "question": (sessions.send_prompt, self._say), "asks": (questions.answer_question, self._answer),
+            "blocked": (jobs.retry_job, self._answer_job), "evidence": (evidence.answer_evidence, self._refuse),
+        }  # fmt: skip
+        if about.kind not in answers or (about.kind == "blocked" and not (about.action or {}).get("answers")):
+            return
+        route, answer = answers[about.kind]
+        if not visit.may(route):
+            return
+        words = visit.words
+        label = words("attention.why_not" if about.kind == "evidence" else "attention.answer")
         with element("div", "wide answer"):
-            field = ui.input(placeholder=words("attention.answer")).props("outlined dense")
-            attributed(field, aria_label=words("attention.answer"))
+            field = attributed(ui.input(placeholder=label).props("outlined dense"), aria_label=label)
+            self._field = field
 
             async def send() -> None:
-                said = (field.value or "").strip()
-                if said and await self._visit.attempt(
-                    sessions.send_prompt,
-                    "do.sent",
-                    session_id=self.about.session_id,
-                    body=sessions.NewPrompt(text=said),
-                ):
+                said = str(field.value or "").strip()
+                if said and await answer(said):
                     field.value = ""
 
-            field.on("keydown.enter", send)
-            button(words("do.send"), send)
+            field.on("keydown.enter", send, args=[])
+            button(words("do.no" if about.kind == "evidence" else "do.send"), send)
+        options: list[str] = (about.action or {}).get("options", []) if about.kind == "asks" else []
+        if options:
+            with element("div", "wide does left"):
+                for number, option in enumerate(options[:9], 1):
+                    with button("", partial(answer, option), data_press=str(number)):
+                        text("span", option)
+                        text("kbd", str(number), aria_hidden="true")
+
+    async def _say(self, said: str) -> bool:
+        body = sessions.NewPrompt(text=said)
+        return await self._did(sessions.send_prompt, session_id=self.about.session_id, body=body)
+
+    async def _answer(self, said: str) -> bool:
+        return await self._did(
+            questions.answer_question, question_id=self.about.subject, body=questions.Answer(answer=said)
+        )
+
+    async def _answer_job(self, said: str) -> bool:
+        return await self._did(jobs.retry_job, job_id=self.about.subject, body=jobs.Again(answer=said))
+
+    async def _refuse(self, said: str) -> bool:
+        body = evidence.Answer(yes=False, comment=said)
+        return await self._did(evidence.answer_evidence, evidence_id=self.about.subject, body=body)
+
+    async def _decide(self, *, yes: bool) -> None:
+        said = str(self._field.value or "").strip() if self._field is not None else ""
+        body = evidence.Answer(yes=yes, comment=said or None)
+        await self._did(evidence.answer_evidence, evidence_id=self.about.subject, body=body)
+
+    async def _approve_spec(self) -> None:
+        action = self.about.action or {}
+        await self._visit.attempt(
+            specs.approve_spec, "do.approved", task=str(action["name"]), version=int(action["version"])
+        )
+
+    async def _retry_spec(self) -> None:
+        await self._did(specs.retry_spec_task, task=str((self.about.action or {})["name"]))
+
+    async def _retry_job(self) -> None:
+        await self._did(jobs.retry_job, job_id=self.about.subject, body=jobs.Again())
+
+    async def _merge(self) -> None:
+        body = pull_requests.Merge()
+        await self._did(pull_requests.merge_pull_request, pull_request_id=self.about.subject, body=body)
+
+    async def _did(self, route: Route, **arguments: Any) -> bool:
+        return await self._visit.attempt(route, "do.sent", **arguments) is not None
 
     async def _again(self) -> None:
         """Asks for the same once more, as a new command."""

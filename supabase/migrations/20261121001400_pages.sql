@@ -36,11 +36,57 @@ begin
   return v_person;
 end $$;
 
+-- What waits for a person in plans, spec tasks, branches and budgets, in the columns of semo.attention.
+--   asks           an agent asked by its tool, and waits; action: {"options","expires_at"}     evidence  a job is done when a person says yes
+--   review         documents to be read and decided upon                                       blocked   a job that a person answers, retries or drops
+--   spec_failed    a spec task cannot go on by itself                                          cap       what may be spent is spent
+--   conflict       two branches would conflict, were they merged now                           pull_conflict, pull_failed  a pull request cannot go on
+create index jobs_blocked on jobs (office_id) where status = 'blocked';
+create function semo.attention_of_work(p_office uuid)
+returns table (urgency integer, kind text, subject uuid, session_id uuid, command_id uuid, client_id uuid, role text, title text, detail text, action jsonb, at timestamptz)
+language sql stable security definer set search_path = public, pg_temp as $$
+  select 1, 'asks', q.id, q.session_id, null::uuid, s.client_id, s.role, q.text, null,
+         jsonb_build_object('options', q.options, 'expires_at', q.expires_at), q.asked_at
+  from questions q join agent_sessions s on s.id = q.session_id
+  where q.office_id = p_office and q.status = 'open' and q.expires_at > now()
+  union all
+  select 1, 'evidence', e.id, x.session_id, null, x.client_id, j.role, e.condition ->> 'person', j.name,
+         jsonb_build_object('job_id', j.id, 'plan_id', j.plan_id), e.asked_at
+  from job_evidence e join jobs j on j.id = e.job_id join executions x on x.id = e.execution_id
+  where e.office_id = p_office and e.status = 'open' and e.kind = 'person' and e.asked_at is not null
+  union all
+  select 2, 'blocked', j.id, coalesce(l.session_id, x.session_id), null, x.client_id, j.role, j.name, j.error,
+         jsonb_build_object('plan_id', j.plan_id, 'answers', j.failure_kind = 'asked' and l.session_id is not null and not l.closing), coalesce(x.finished_at, j.created_at)
+  from jobs j left join plan_lanes l on l.id = j.lane_id left join executions x on x.id = j.execution_id
+  where j.office_id = p_office and j.status = 'blocked' and j.failure_kind is distinct from 'cap'
+  union all
+  select 2, 'review', t.id, null, null, t.client_id, t.planning_role, t.title, null,
+         jsonb_build_object('name', t.name, 'version', t.version), t.updated_at
+  from spec_tasks t where t.office_id = p_office and t.status = 'review'
+  union all
+  select 3, 'spec_failed', t.id, null, null, t.client_id, null, t.title, t.problem, jsonb_build_object('name', t.name), t.updated_at
+  from spec_tasks t where t.office_id = p_office and t.status = 'failed'
+  union all
+  select 3, 'cap', b.id, null, null, null, null, b.said ->> 'words', null, null,
+         case b.period when 'day' then greatest(b.set_at, date_trunc('day', now() at time zone 'utc') at time zone 'utc') else b.set_at end
+  from (select b.*, semo.budget_state(b) as said from budgets b where b.office_id = p_office) b
+  where (b.said ->> 'reached')::boolean
+  union all
+  select 4, 'pull_' || case p.state when 'conflict' then 'conflict' else 'failed' end, p.id, p.session_id, null, p.client_id, p.role, p.title,
+         case p.state when 'conflict' then (select string_agg(f, ', ') from (select f from jsonb_array_elements_text(p.files) f limit 10) x) else p.problem end,
+         jsonb_build_object('branch', p.branch, 'base', p.base, 'url', p.url), p.updated_at
+  from pull_requests p where p.office_id = p_office and p.state in ('conflict', 'failed')
+  union all
+  select 5, 'conflict', b.id, coalesce(b.first_session, b.second_session), null, b.client_id, null, b.first_branch || ' ↔ ' || b.second_branch,
+         (select string_agg(f, ', ') from (select f from jsonb_array_elements_text(b.files) f limit 10) x), jsonb_build_object('files', b.files_total), b.changed_at
+  from branch_conflicts b where b.office_id = p_office and b.cleared_at is null
+$$;
+
 -- What waits for a person, the most urgent first: [{"kind","subject","session_id"?,"command_id"?,"client_id"?,"role"?,"title","detail","action"?,"at"}].
 --   approval              an agent asks leave for exactly `action`
 --   permission, question  a session stands and asks                     lost, failed, expired  commands of the last day that came to nothing
 --   error                 a session broke                                circuit                no session of a role can be made on a machine
---   offline               a machine vanished without signing off
+--   offline               a machine vanished without signing off          and what semo.attention_of_work tells
 create function semo.attention(p_office uuid)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   with found as (
@@ -56,6 +102,10 @@ returns jsonb language sql stable security definer set search_path = public, pg_
     from agent_sessions s
     where s.office_id = p_office and s.ended_at is null and s.status in ('needs_permission', 'waiting_input', 'error')
       and not exists (select 1 from approvals a where a.session_id = s.id and a.status = 'pending' and a.expires_at > now())
+      and not exists (select 1 from questions q where q.session_id = s.id and q.status = 'open' and q.expires_at > now())
+      and not (s.status = 'waiting_input' and exists (
+        select 1 from jobs j left join plan_lanes l on l.id = j.lane_id left join executions x on x.id = j.execution_id
+        where j.office_id = p_office and j.status = 'blocked' and j.failure_kind = 'asked' and s.id in (l.session_id, x.session_id)))
     union all
     select 4, c.status::text, c.id, c.session_id, c.id, c.claimed_by, coalesce(c.payload ->> 'role', s.role),
            left(coalesce(c.payload ->> 'text', c.command_type::text), 300), r.error, null, coalesce(c.finished_at, c.created_at)
@@ -73,7 +123,9 @@ returns jsonb language sql stable security definer set search_path = public, pg_
     select 6, 'offline', c.id, null, null, c.id, null, c.name, null, null, c.last_seen_at
     from client_offices o join remote_clients c on c.id = o.client_id
     where o.office_id = p_office and c.revoked_at is null and c.signed_off_at is null and not semo.is_online(c)
-      and c.last_seen_at > now() - interval '1 day')
+      and c.last_seen_at > now() - interval '1 day'
+    union all
+    select * from semo.attention_of_work(p_office))
   select coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
            'kind', f.kind, 'subject', f.subject, 'session_id', f.session_id, 'command_id', f.command_id, 'client_id', f.client_id,
            'role', f.role, 'title', f.title, 'detail', f.detail, 'action', f.action, 'at', f.at)) order by f.urgency, f.at desc), '[]')
@@ -156,5 +208,5 @@ language sql stable security definer set search_path = public, pg_temp as $$
   order by o.session_id, o.start_offset
 $$;
 
-revoke execute on function redeem_sign_in_code, office_picture, session_picture, output_after, semo.attention, semo.session_seen from public, anon, authenticated;
+revoke execute on function redeem_sign_in_code, office_picture, session_picture, output_after, semo.attention, semo.attention_of_work, semo.session_seen from public, anon, authenticated;
 grant execute on function redeem_sign_in_code, office_picture, session_picture, output_after to service_role;

@@ -95,3 +95,58 @@ async def test_output_follows_for_many_sessions_of_one_office_at_once(world: Wor
     assert {(row["session_id"], row["start_offset"]) for row in found} == {(one, 20), (one, 30), (one, 40), (two, 0)}
     tail = await world.service.call_rows("output_after", p_office=office, p_after={str(one): -1}, p_tail=5)
     assert [row["start_offset"] for row in tail] == [40]
+
+
+async def test_a_conflict_to_come_and_a_cap_that_is_reached_wait_for_a_person_as_long_as_they_last(world: World):
+    office = await world.office()
+    client = await world.client(office)
+    pair = {"first_branch": "agent/BE-a", "second_branch": "agent/FE-b", "files": ["api.py"], "files_total": 1}
+    branches = [{"branch": name} for name in ("agent/BE-a", "agent/FE-b")]
+    told = {"p_office": office, "p_branches": branches, "p_pairs": [pair | {"uncommitted": False}]}
+    await client.call("report_conflicts", **told)
+    await world.service.call(
+        "set_budget", p_office=office, p_scope="role", p_name="BE", p_period="total", p_cap_usd=1, p_cap_tokens=None,
+        p_by="token:first",
+    )  # fmt: skip
+    await world.owner.insert("costs", turn_id=uuid.uuid4(), office_id=office, role="BE", agent="claude", cost_usd=2)
+    cap, conflict = (await world.service.call("office_picture", p_office=office))["attention"]
+    assert (cap["kind"], cap["title"]) == ("cap", "the cap of the role BE is reached: 2.00 of 1.00 USD")
+    assert (conflict["kind"], conflict["title"], conflict["detail"]) == (
+        "conflict", "agent/BE-a ↔ agent/FE-b", "api.py",
+    )  # fmt: skip
+    await client.call("report_conflicts", **(told | {"p_pairs": []}))
+    await world.service.call(
+        "set_budget", p_office=office, p_scope="role", p_name="BE", p_period="total", p_cap_usd=3, p_cap_tokens=None,
+        p_by="token:first",
+    )  # fmt: skip
+    assert kinds(await world.service.call("office_picture", p_office=office)) == []
+
+
+async def test_documents_to_review_and_a_yes_to_give_wait_for_a_person(world: World):
+    office = await world.office()
+    await world.owner.insert(
+        "spec_tasks", office_id=office, name="talk", title="Talk", status="review", version=2, planning_role="PM",
+        work_role="BE", author="token:first",
+    )  # fmt: skip
+    plan = await world.service.call(
+        "create_plan", p_office=office, p_author="token:first",
+        p_plan={"name": "p", "kind": "graph", "jobs": [{"name": "texts", "role": "BE", "prompt": "x"}]},
+    )  # fmt: skip
+    [job] = await world.owner.ask("select * from jobs where plan_id = %s", plan)
+    execution = await world.owner.insert(
+        "executions", office_id=office, plan_id=plan, job_id=job["id"], number=1, prompt="x"
+    )
+    await world.owner.ask(
+        "update jobs set status = 'checking', execution_id = %s where id = %s", execution["id"], job["id"]
+    )
+    await world.owner.insert(
+        "job_evidence", office_id=office, job_id=job["id"], execution_id=execution["id"], round=0, place=1,
+        kind="person", condition={"person": "Do the texts read well?"}, asked_at="now",
+    )  # fmt: skip
+    found = {one["kind"]: one for one in (await world.service.call("office_picture", p_office=office))["attention"]}
+    assert found["review"]["action"] == {"name": "talk", "version": 2}
+    assert (found["evidence"]["title"], found["evidence"]["detail"]) == ("Do the texts read well?", "texts")
+    await world.owner.ask("update jobs set status = 'blocked', failure_kind = 'asked', error = 'which?'")
+    await world.owner.ask("update job_evidence set status = 'void'")
+    blocked = (await world.service.call("office_picture", p_office=office))["attention"][0]
+    assert (blocked["kind"], blocked["detail"], blocked["action"]["answers"]) == ("blocked", "which?", False)
