@@ -126,7 +126,7 @@ class _Item:
             "permission": [("i", "interrupt", sessions.cancel_turn, self._interrupt)],
             "error": [("t", "terminate", sessions.terminate_session, self._terminate)],
         }  # fmt: skip
-        offered |= dict.fromkeys(_CAME_TO_NOTHING, [("r", "again", commands.insert_command, self._again)])
+        offered |= {key: [("r", "again", commands.insert_command, self._again)] for key in _CAME_TO_NOTHING}
         for key, name, route, does in offered.get(about.kind, []):
             if visit.may(route):
                 self._action(key, name, does, first=name in ("approve", "yes") and about.kind != "review")
@@ -172,7 +172,8 @@ class _Item:
                     field.value = ""
 
             field.on("keydown.enter", send, args=[])
-            button(words("do.no" if about.kind == "evidence" else "do.send"), send)
+            if about.kind != "evidence":  # there the button that says no takes it along
+                button(words("do.send"), send)
         options: list[str] = (about.action or {}).get("options", []) if about.kind == "asks" else []
         if options:
             with element("div", "wide does left"):

@@ -28,7 +28,7 @@ class OneSpec:
         self._name = name
         self._task: routes.SpecTaskState | None = None
         self._events: list[SpecEvent] = []
-        self._read: tuple[int, int] | None = None  # the version and the event up to which documents are shown
+        self._read: tuple[SpecTaskStatus, int, int] | None = None  # in which state and up to which event they are shown
 
     async def begin(self) -> None:
         visit, words = self._visit, self._visit.words
@@ -50,7 +50,7 @@ class OneSpec:
         found: routes.EventList = await visit.do(routes.list_spec_events, task=self._name, after=after)
         last = found.events[-1].id if found.events else after
         documents = None
-        if self._read != (task.version, last):
+        if self._read != (task.status, task.version, last):
             versions: routes.VersionList = await visit.do(routes.list_spec_versions, task=self._name)
             comments: routes.CommentList = await visit.do(routes.list_spec_comments, task=self._name)
             documents = versions.versions, comments.comments
@@ -58,8 +58,9 @@ class OneSpec:
             return
         self._show(task)
         if documents is not None:
-            self._read = task.version, last
-            self._documents.show(*documents)
+            self._read = task.status, task.version, last
+            in_review = task.version if task.status is SpecTaskStatus.REVIEW else None
+            self._documents.show(*documents, in_review)
             self._unread.set_visibility(not documents[0])
         if found.events or not self._events:
             self._events += [event for event in found.events if event.id > after]

@@ -31,6 +31,7 @@ class Documents:
         self._versions: list[SpecVersion] = []
         self._comments: list[SpecComment] = []
         self._chosen: int | None = None
+        self._in_review: int | None = None
         with element("div", "tools"):
             text("h3", words("spec.documents"))
             self._choice = ui.select({}, on_change=self._chose).props("outlined dense options-dense")
@@ -38,9 +39,11 @@ class Documents:
             self._said = text("span", "", "quiet")
         self._box = element("div", "documents")
 
-    def show(self, versions: list[SpecVersion], comments: list[SpecComment]) -> None:
-        if (versions, comments) == (self._versions, self._comments):
+    def show(self, versions: list[SpecVersion], comments: list[SpecComment], in_review: int | None) -> None:
+        """`in_review`: the version that may be commented on now."""
+        if (versions, comments, in_review) == (self._versions, self._comments, self._in_review):
             return
+        self._in_review = in_review
         newest_was_chosen = not self._versions or self._chosen == self._versions[-1].version
         self._versions, self._comments = versions, comments
         if newest_was_chosen and versions:
@@ -76,22 +79,22 @@ class Documents:
     def _document(self, version: SpecVersion, before: SpecVersion | None, name: str) -> None:
         words = self._words
         content = version.documents.get(name)
+        comment = self._comment if version.version == self._in_review else None
         comments = [one for one in self._comments if one.version == version.version and one.document == name]
         with element("section", "sheet document", aria_label=name):
             with element("header"):
                 text("h4", name, "mono")
                 if comments:
                     text("span", words("spec.comments", count=len(comments)), "quiet")
-                if self._comment is not None and content is not None:
-                    button(words("spec.comment"), partial(self._comment, version.version, name, None), "button small")
+                if comment is not None and content is not None:
+                    button(words("spec.comment"), partial(comment, version.version, name, None), "button small")
             if content is None:
                 text("p", words("spec.not_there"), "quiet")
                 return
             old = before.documents.get(name) if before is not None else None
             shown = ui.html(as_html(content, old, comments), sanitize=False)  # it is escaped
             attributed(shown.classes("lines-of"), tabindex="0", role="region", aria_label=name)
-            if self._comment is not None:
-                comment = self._comment
+            if comment is not None:
 
                 async def on_line(event: Any) -> None:
                     await comment(version.version, name, int(event.args))

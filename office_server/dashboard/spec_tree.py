@@ -62,11 +62,14 @@ def _session(visit: Visit, one: Row, plan: object) -> None:
             if one["job_id"] and plan is not None:
                 text("a", words("spec.to_job"), href=visit.address("plans", plan=plan, job=one["job_id"]))
         percent = f" ({one['percent']} %)" if one["percent"] is not None and one["progress"] else ""
+        waits = one["waits_for"]
+        if waits and one["status"] == "waiting":
+            waits = words("spec.waits_for", labels=waits)
         conflicts = ", ".join(one["conflicts"] or [])
         for said in (
             one["problem"],
             conflicts,
-            one["waits_for"],
+            waits,
             f"{one['progress']}{percent}" if one["progress"] else "",
         ):
             if said:
