@@ -38,7 +38,9 @@ class Form:
                 first = next((role for role in visit.office.warm_roles if role in roles), next(iter(roles), ""))
                 self._role = self._select("role", roles, first)
                 self._agent = self._select("agent", {_ANY: words("execute.any_agent")}, _ANY)
-                self._model = self._input("model").props(f"placeholder='{words('execute.model_hint')}' stack-label")
+                self._model = attributed(
+                    self._input("model").props("stack-label"), placeholder=words("execute.model_hint")
+                )
             self.what = PromptFields(visit)
             with element("details", "more-fields"):
                 text("summary", words("execute.limits"))

@@ -102,7 +102,7 @@ class ExecutionDetail:
         with element("dl", "facts"):
             for name, value in (
                 ("machine", machines.get(client, str(client)) if client else None), ("branch", job.branch),
-                ("tries", str(job.tries)), ("took", took(run)),
+                ("tried", str(job.tries)), ("took", took(run)),
                 ("cost", f"${float(cost):.3f}" if cost is not None else None),
             ):  # fmt: skip
                 text("dt", words(f"execute.{name}"))

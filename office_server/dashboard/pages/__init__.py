@@ -4,6 +4,7 @@ from office_server.dashboard.frame import PAGES
 from office_server.dashboard.pages import (
     attention,
     commands,
+    costs,
     execute,
     machines,
     plans,
@@ -13,7 +14,7 @@ from office_server.dashboard.pages import (
     spec_tasks,
 )
 
-_IN_ORDER = (attention, sessions, execute, plans, spec_tasks, machines, pool, commands, settings)
+_IN_ORDER = (attention, sessions, execute, plans, spec_tasks, machines, pool, commands, costs, settings)
 
 
 def register() -> None:

@@ -40,6 +40,8 @@ NAMED_BY_THE_OFFICE = (
     "spec_session_status.",
     "spec_event.",
     "verdict.",
+    "budget_scope.",
+    "budget_period.",
 )
 """Groups whose keys are words of the office's own, shown by `words.of`."""
 SHOWN_BY = {"text": 1, "button": 0, "link": 0, "empty": 0}
