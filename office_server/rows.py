@@ -100,6 +100,7 @@ class Client(Row):
         description="it said that it ends; null while it runs, or if it just vanished"
     )
     draining_since: datetime | None = Field(description="it takes no new work and finishes what it has; null: it does")
+    paused_since: datetime | None = Field(default=None, description="the same, as its own user wants it")
     revoked_at: datetime | None
     connection: ConnectionState | None
     connection_since: datetime | None
@@ -325,6 +326,7 @@ class SeenMachine(Row):
     connection_since: datetime | None
     signed_off: bool
     draining_since: datetime | None = Field(description="it takes no new work and finishes what it has")
+    paused_since: datetime | None = Field(default=None, description="the same, as its own user wants it")
     version: str | None
     capabilities: dict[str, Any]
     policy: dict[str, Any] | None = Field(description="in force there, as the machine reported it")

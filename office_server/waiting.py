@@ -12,7 +12,7 @@ class Waiting(BaseModel):
     advice: str | None = Field(description="what to do about it; null: nothing, it goes on by itself")
     clients: list[dict[str, Any]] = Field(
         description="the machines that it is about: name, online, last_seen_at, and what keeps each: offline,"
-        " not_capable, draining, busy, circuit_open, low_memory, agent_overloaded, agent_quota, or null"
+        " not_capable, draining, paused, busy, circuit_open, low_memory, agent_overloaded, agent_quota, or null"
     )
 
 
@@ -36,6 +36,7 @@ _SENTENCES = {
         "end something there, or let in another machine",
     ),
     "draining": ("An admin has {names} take no new work.", "to let it: semo clients drain NAME --off"),
+    "paused": ("The user of {names} lets it take no new work.", "to let it, on that machine: semo client resume"),
     "agent_overloaded": (
         "The service of its agent is overloaded; it is left in peace for a while on {names}.",
         None,

@@ -30,6 +30,8 @@ class AgentCalls:
         self._policy = policy
         self._running: set[asyncio.Task[None]] = set()
         self._open: dict[UUID, Caller] = {}
+        self.questions: dict[UUID, tuple[Session, dict[str, Any]]] = {}
+        """Those that wait for a person, with what was asked."""
         self._asked = asyncio.Event()
 
     def take(self, session: Session, event: HookEvent) -> None:
@@ -56,6 +58,7 @@ class AgentCalls:
                 continue
             for question, answer in settled.items():
                 session, number = self._open.pop(question)
+                self.questions.pop(question, None)
                 await self._tell(session, number, {"answer": answer})
 
     async def _answer(self, session: Session, event: HookEvent) -> None:
@@ -81,7 +84,9 @@ class AgentCalls:
                 answer = {"error": words, "code": error.code}
             break
         if "question" in answer:
-            self._open[UUID(answer["question"])] = (session, event.number)
+            question = UUID(answer["question"])
+            self._open[question] = (session, event.number)
+            self.questions[question] = (session, arguments or {})
             self._asked.set()
         else:
             await self._tell(session, event.number, answer)

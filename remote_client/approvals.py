@@ -63,6 +63,10 @@ class Approvals:
         self._policy = policy
         self._open: set[TurnApprovals] = set()
 
+    def waiting(self) -> "list[tuple[Session, Asking, bool]]":
+        """The requests that wait for an answer, each with its session and whether the office has it."""
+        return [(turn.session, asking, told) for turn in self._open for asking, told in turn.waiting()]
+
     def wake(self) -> None:
         """An answer may be there."""
         for turn in self._open:
@@ -105,6 +109,13 @@ class TurnApprovals:
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         """Runs from the first request on: most turns ask for nothing."""
+
+    @property
+    def session(self) -> Session:
+        return self._session
+
+    def waiting(self) -> list[tuple[Asking, bool]]:
+        return [(one.asking, one.told) for one in self._requests.values() if not one.moot and one.answer is None]
 
     # What the driver tells; nothing here waits ------------------------------------------------------------------------
 

@@ -17,6 +17,8 @@ from remote_client.approvals import Approvals
 from remote_client.claimer import Claimer
 from remote_client.commands import lease_clock
 from remote_client.connection import Connection
+from remote_client.control.desk import Desk, Parts
+from remote_client.control.server import ControlServer
 from remote_client.credentials import Credentials, load, save
 from remote_client.executor import Executor
 from remote_client.gitwork.forecaster import Forecaster
@@ -25,8 +27,10 @@ from remote_client.handlers import Handlers
 from remote_client.heartbeat import beat
 from remote_client.journal import Journal
 from remote_client.leases import Leases
+from remote_client.ledger import Ledger
 from remote_client.office_link import Happening, OfficeLink, OfficeTerms, Registration
 from remote_client.outbox import Outbox
+from remote_client.pause import Pause
 from remote_client.policy import Policy, load_policy
 from remote_client.policy_watch import PolicyWatch
 from remote_client.pool import Pool
@@ -114,6 +118,8 @@ class _Client:
             settings.host_idle_seconds,
             settings.host_alone_seconds,
         )
+        self._ledger = ledger = Ledger(settings.state / "asked.jsonl")
+        self._pause = Pause(settings.state / "paused.json", self._link, lambda: self._claimer.wake())
         self._uplink = Uplink(
             self._link,
             settings.uplink_seconds,
@@ -151,6 +157,7 @@ class _Client:
             self._uplink,
             settings.lease_seconds,
             lambda command_id: self._claimer.let_go(command_id),
+            ledger,
         )
         self._recovery = Recovery(self._link, self._terminals, journal, maker, self._pool, turns, self._executor)
         self._claimer = Claimer(
@@ -161,12 +168,18 @@ class _Client:
             settings.lease_seconds,
             lambda: self._connection.is_live,
             self._pool.holding_back,
-            lambda: not journal.is_stuck,
+            lambda: self._pause.may_claim and not journal.is_stuck,
         )
         journal.on_room(self._claimer.wake)
         self._connection.listen_to_turns(self._claimer.wake)
         self._connection.listen_to_turns(self._leases.renew_now)
         self._policy_watch = PolicyWatch(settings.policy, policy, self._put_policy, self._tell_all, self._report)
+        desk = Parts(
+            settings.state, VERSION, self._connection, self._link, self._pool, self._executor, gitwork, approvals,
+            self._calls, ledger, self._pause, journal, policy, settings.policy, self._policy_watch,
+        )  # fmt: skip
+        self._control = ControlServer(settings.state, Desk(desk, lambda: self._stop_wanted()))
+        self._stop_wanted: Callable[[], None] = _nothing
         self._office_ids: tuple[OfficeId, ...] = ()
         self._standing = Standing(self._link, policy, self._on_terms)
         realtime = Endpoint(f"{credentials.supabase_url.rstrip('/')}/realtime/v1", credentials.publishable_key)
@@ -209,6 +222,8 @@ class _Client:
     async def serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
         end = self._settings.sessions_at_stop == "end"
         why = "client_stopped"
+        self._stop_wanted = stop.set
+        control = asyncio.create_task(self._control.run(), name="control socket")
         try:
             await self._serve(stop, on_ready)
         except ClientRevoked as error:
@@ -228,6 +243,9 @@ class _Client:
                 await self._pool.leave()
                 await self._terminals.detach()
             await self._recorder.finish(RECORDER_STOP_SECONDS)
+            control.cancel()
+            await asyncio.wait({control})
+            self._ledger.close()
 
     async def _serve(self, stop: asyncio.Event, on_ready: Callable[[Ready], None] | None) -> None:
         live = await self._recovery.find()
@@ -251,7 +269,8 @@ class _Client:
                     )
                 ]
                 await self._recovery.run(*registered)
-                loops += [group.create_task(loop) for loop in (self._keeper.run(), self._forecaster.run())]
+                background = (self._keeper.run(), self._forecaster.run(), self._pause.run())
+                loops += [group.create_task(loop) for loop in background]
                 intake = [group.create_task(self._claimer.run())]
                 if self._settings.realtime:
                     intake.append(group.create_task(self._subscriber.run()))
@@ -352,3 +371,7 @@ class _Client:
             await self._link.renew_leases(running, self._settings.return_seconds)
         except Unavailable as error:
             log.warning("the office does not know that this client will be back", error=error.detail)
+
+
+def _nothing() -> None:
+    """Until it serves."""

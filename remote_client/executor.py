@@ -15,6 +15,7 @@ from remote_client.commands import Command, Completion, Hold, lease_clock
 from remote_client.handlers import Handlers
 from remote_client.journal import Journal
 from remote_client.leases import Leases
+from remote_client.ledger import Ledger
 from remote_client.office_link import Happening, OfficeLink
 from remote_client.outbox import Outbox
 from remote_client.uplink import Uplink
@@ -47,6 +48,7 @@ class Executor:
         uplink: Uplink,
         lease_seconds: int,
         on_let_go: Callable[[CommandId], None],
+        ledger: Ledger,
     ) -> None:
         self._link = link
         self._handlers = handlers
@@ -56,6 +58,7 @@ class Executor:
         self._uplink = uplink
         self._lease_seconds = lease_seconds
         self._on_let_go = on_let_go
+        self._ledger = ledger
         self._lanes: defaultdict[Lane, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._running: dict[asyncio.Task[None], Hold] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -75,6 +78,7 @@ class Executor:
     def _begin(self, hold: Hold, asked_at: float, work: Work) -> None:
         hold.renew(asked_at, self._lease_seconds)
         command = hold.command
+        self._ledger.begins(command)
         task = asyncio.create_task(self._run(hold, work), name=f"{command.command_type} {command.command_id}")
         self._running[task] = hold
         task.add_done_callback(self._finished)
@@ -104,6 +108,7 @@ class Executor:
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         hold = self._running.pop(task)
+        self._ledger.let_go(hold.command)
         if hold.gone or not hold.delivered.is_set():
             self._on_let_go(hold.command.command_id)
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -127,6 +132,7 @@ class Executor:
         else:
             completion = replace(completion, finished_at=completion.finished_at or datetime.now(UTC))
             self._journal.finished(command, completion)
+            self._ledger.finished(command, completion)
             self._leases.finished(hold)
             self._outbox.put(hold, completion)
             await hold.delivered.wait()
@@ -188,6 +194,12 @@ class Executor:
             self._tell_lease_lost(hold)
             await self._handlers.after_delivery(hold, None)
             self._journal.settled(command.command_id, command.attempt)
+
+    def give_back_untyped(self) -> None:
+        """Whatever was not typed yet, somebody else may do."""
+        for task, hold in self._running.items():
+            if hold.typed_at is None and not hold.delivered.is_set():
+                task.cancel()
 
     async def leave(self, seconds: float) -> None:
         """Gives back what was not typed; lets what runs go on, for a later process of this client to follow."""

@@ -230,6 +230,8 @@ class OfficeLink:
         self._redact = redact
         self.client_id = client_id
         self.epoch = Epoch(0)
+        self.name = ""
+        """What its offices call this machine; empty until they said so."""
         self._claims = 0
         self._unanswered: int | None = None
         """The first of the latest claims to which no answer came."""
@@ -271,6 +273,7 @@ class OfficeLink:
         }
         answer = await self._calls("register_client", arguments)
         self.epoch = Epoch(answer["epoch"])
+        self.name = str(answer.get("name") or "")
         return Registration(
             self.epoch,
             _readable(answer["offices"], OfficeTerms.from_row),
@@ -281,6 +284,7 @@ class OfficeLink:
     async def heartbeat(self, **told: Any) -> tuple[OfficeTerms, ...]:
         """Says that this client lives, and whatever of `memory`, `policy` and `repositories` is given."""
         answer = await self._own("heartbeat", **told)
+        self.name = str(answer.get("name") or self.name)
         return _readable(answer["offices"], OfficeTerms.from_row)
 
     async def report_connection(self, state: ConnectionState) -> None:
@@ -411,6 +415,25 @@ class OfficeLink:
 
     async def approval_delivered(self, approval: ApprovalId) -> None:
         await self._own("approval_delivered", approval=approval)
+
+    async def answer_approval_here(self, approval: ApprovalId, status: ApprovalStatus, digest: str) -> None:
+        """As the person at this machine answers the action of that digest.
+
+        Raises:
+            Conflict: somebody was faster, it waits no longer, or it is another action.
+        """
+        await self._own("answer_approval_here", approval=approval, status=status, digest=digest)
+
+    async def answer_question_here(self, question: UUID, answer: str) -> None:
+        """
+        Raises:
+            Conflict: it was answered, or waits no longer.
+        """
+        await self._own("answer_question_here", question=question, answer=answer)
+
+    async def pause(self, paused: bool) -> None:
+        """Says whether the person at this machine lets it take new work."""
+        await self._own("pause_client", paused=paused)
 
     async def report_conflicts(
         self, office_id: OfficeId, branches: list[dict[str, Any]], pairs: list[dict[str, Any]], problem: str | None

@@ -43,6 +43,8 @@ class PolicyWatch:
         self._report = report
         self._unreported = False
         self._seen = _version_of(path)
+        self.problem: str | None = None
+        """Why the file as it is now is not in force."""
 
     async def run(self) -> None:
         """
@@ -67,14 +69,17 @@ class PolicyWatch:
             new = parse_policy(self._path.read_text(), self._path.name)
             changed = self._policy.differs_in(new)
             if not changed:
+                self.problem = None
                 return
             await self._put(new)
         except (InvalidPayload, OSError, UnicodeDecodeError) as error:
             words = error.detail if isinstance(error, InvalidPayload) else str(error)
             log.error("the new policy is wrong; the one before stays in force", problem=words)
+            self.problem = words
             self._tell("policy_refused", {"problem": words})
             return
         self._policy.take_over(new)
+        self.problem = None
         self._unreported = True
         log.info("the policy has changed", in_=changed)
         self._tell("policy_changed", {"in": changed})

@@ -100,6 +100,8 @@ def _state(client: Row) -> tuple[str, str | None]:
         return "revoked", client["revoked_at"]
     if client["draining_since"]:
         return f"draining, {client['connection']}", client["draining_since"]
+    if client.get("paused_since"):
+        return f"paused there, {client['connection']}", client["paused_since"]
     return client["connection"], client["connection_since"]
 
 

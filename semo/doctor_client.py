@@ -138,7 +138,7 @@ def _token_finding(life_seconds: float) -> Finding:
 async def _seen_by_the_office(
     http: httpx.AsyncClient, url: str, headers: dict[str, str], known: Credentials
 ) -> Finding:
-    columns = "name,last_seen_at,signed_off_at,connection,draining_since"
+    columns = "name,last_seen_at,signed_off_at,connection,draining_since,paused_since"
     try:
         answer = await http.get(
             f"{url}/rest/v1/remote_clients?id=eq.{known.client_id}&select={columns}", headers=headers
@@ -157,6 +157,8 @@ async def _seen_by_the_office(
         return Finding(
             "in the office", "note", f"{row['name']} takes no new work", f"semo clients drain {row['name']} --off"
         )
+    if row.get("paused_since"):
+        return Finding("in the office", "note", f"{row['name']} is paused: no new work", "semo client resume")
     if seen is None or row["signed_off_at"]:
         return Finding("in the office", "note", f"{row['name']} is not running ({since})", "semo client start")
     return Finding("in the office", "ok", f"{row['name']}, {row['connection'] or 'polling'}, {since}")

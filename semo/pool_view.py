@@ -69,6 +69,8 @@ def _headline(client: Row, pool: Row) -> Text:
 def _held_back(client: Row) -> Iterator[str]:
     if client["draining_since"]:
         yield f"takes no new work; undo it with: semo clients drain {client['name']} --off"
+    if client.get("paused_since"):
+        yield "takes no new work: its own user has paused it; on that machine: semo client resume"
     holding_back: Row = client["holding_back"] or {}
     for agent, need in holding_back.get("agents", {}).items():
         reason = str(holding_back["reason"]).replace("_", " ")

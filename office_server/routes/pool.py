@@ -27,6 +27,7 @@ class PoolClient(BaseModel):
     agents: dict[str, str] = Field(description="with their versions", examples=[{"shell": "5.2"}])
     warm_roles: list[str] = Field(description="those of the office that are its part to keep warm")
     draining_since: datetime | None = Field(description="since when it takes no new work; null: it does")
+    paused_since: datetime | None = Field(default=None, description="the same, as its own user wants it")
     holding_back: dict[str, Any] | None = Field(
         description="why some agents get no new sessions there",
         examples=[{"reason": "low_memory", "free_mb": 600, "agents": {"claude": {"needed_mb": 762}}}],

@@ -103,7 +103,7 @@ class HostLink:
         number = next(self._numbers)
         frames: asyncio.Queue[Frame | None] = asyncio.Queue()
         if self.closed:
-            raise _gone()
+            raise self._gone()
         self._answers[number] = frames
         over = False
         taken = 0
@@ -112,10 +112,11 @@ class HostLink:
             while True:
                 frame = await frames.get()
                 if frame is None:
-                    raise _gone()
+                    raise self._gone()
                 over = "ok" in frame.header or "error" in frame.header
                 if "error" in frame.header:
-                    raise by_code().get(frame.header["error"], OfficeError)(frame.header["detail"])
+                    kind = by_code().get(frame.header["error"], OfficeError)
+                    raise kind(frame.header["detail"], advice=frame.header.get("advice"))
                 yield frame
                 if over:
                     return
@@ -133,6 +134,5 @@ class HostLink:
         with suppress(ConnectionError):  # reading will tell
             await self._writer.drain()
 
-
-def _gone() -> SessionFailed:
-    return SessionFailed("the host of the terminals has ended, and their programs with it")
+    def _gone(self) -> OfficeError:
+        return SessionFailed("the host of the terminals has ended, and their programs with it")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from semo import console
-from semo.cli.options import JsonLog, PolicyFile, State, client_settings
+from semo.cli.options import Data, Json, JsonLog, PolicyFile, State, client_settings, client_states
 from semo.cli.running import errors_in_words, run_to_end
 
 group = typer.Typer(
@@ -57,3 +57,48 @@ def start(state: State = None, policy: PolicyFile = None, as_json: JsonLog = Fal
     if as_json:
         os.environ["SEMO_CLIENT_LOG_FORMAT"] = "json"
     os.execv(sys.executable, [sys.executable, "-m", "remote_client"])  # noqa: S606 - becomes the client
+
+
+@group.command()
+def status(state: State = None, data: Data = None, as_json: Json = False) -> None:
+    """Show how the client on this machine stands: its connection, its sessions, what waits for you."""
+    from semo.client_control import show
+
+    run_to_end(lambda: show(client_states(state, data), as_json=as_json))
+
+
+@group.command()
+def pause(state: State = None, data: Data = None) -> None:
+    """Have it take no new work; it finishes what it has. Holds until `semo client resume`, over restarts."""
+    from semo.client_control import pause
+
+    run_to_end(lambda: pause(client_states(state, data), paused=True))
+
+
+@group.command()
+def resume(state: State = None, data: Data = None) -> None:
+    """Have it take new work again."""
+    from semo.client_control import pause
+
+    run_to_end(lambda: pause(client_states(state, data), paused=False))
+
+
+@group.command()
+def stop(
+    session: Annotated[
+        str | None, typer.Argument(metavar="SESSION", help="Only this one, by the beginning of its id.")
+    ] = None,
+    sessions: Annotated[
+        bool, typer.Option("--all", help="All of its sessions, and take no new work; the client goes on.")
+    ] = False,
+    state: State = None,
+    data: Data = None,
+) -> None:
+    """Stop the client in order; or a session, or all of them, with whatever runs there."""
+    from semo.client_control import stop_all, stop_client, stop_session
+
+    states = client_states(state, data)
+    if session is not None:
+        run_to_end(lambda: stop_session(states, session))
+    else:
+        run_to_end(lambda: stop_all(states) if sessions else stop_client(states))

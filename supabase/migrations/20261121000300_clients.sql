@@ -19,6 +19,7 @@ create table remote_clients (
   missed_since  timestamptz,                  -- it vanished: when it was heard of last before that was noticed
   signed_off_at timestamptz,                  -- it said that it ends; null while it runs, or if it just vanished
   draining_since timestamptz,                 -- it gets no new sessions, and finishes what it has
+  paused_since  timestamptz,                  -- the same, as its own user wants it; the office cannot undo it
   revoked_at    timestamptz
 );
 
@@ -89,7 +90,7 @@ returns jsonb language sql stable security definer set search_path = public, pg_
   with online as (
     select c.id, row_number() over (order by c.created_at, c.id) - 1 as place, count(*) over () as total
     from client_offices co join remote_clients c on c.id = co.client_id
-    where co.office_id = p_office and (semo.is_online(c) or c.id = p_client) and c.capacity > 0 and c.draining_since is null)
+    where co.office_id = p_office and (semo.is_online(c) or c.id = p_client) and c.capacity > 0 and coalesce(c.draining_since, c.paused_since) is null)
   select coalesce(jsonb_agg(w.role order by w.n), '[]')
   from offices o cross join unnest(o.warm_roles) with ordinality as w(role, n)
   join online on online.id = p_client and (w.n - 1) % online.total = online.place

@@ -9,6 +9,7 @@ begin
   if not semo.needs_place(p_command.command_type, p_command.session_id) then return null; end if;
   if not semo.is_capable(p_client, p_command.payload) then return 'not_capable'; end if;
   if p_client.draining_since is not null then return 'draining'; end if;
+  if p_client.paused_since is not null then return 'paused'; end if;
   if semo.places_taken(p_client.id) >= p_client.capacity then return 'busy'; end if;
   return semo.no_session_because(p_client, p_command.office_id, p_command.payload);
 end $$;
@@ -86,7 +87,7 @@ begin
                'connection', case when semo.is_online(c) then coalesce(c.connection, 'polling') else 'offline' end,
                'places_taken', semo.places_taken(c.id), 'agents', coalesce(c.capabilities -> 'agents', '{}'),
                'warm_roles', case when semo.is_online(c) then semo.dealt_roles(c.id, p_office) else '[]' end,
-               'draining_since', c.draining_since, 'holding_back', case when semo.is_online(c) then c.holding_back end) order by c.name, c.id), '[]')
+               'draining_since', c.draining_since, 'paused_since', c.paused_since, 'holding_back', case when semo.is_online(c) then c.holding_back end) order by c.name, c.id), '[]')
       from client_offices o join remote_clients c on c.id = o.client_id where o.office_id = p_office and c.revoked_at is null),
     'sessions', (
       select coalesce(jsonb_agg(jsonb_build_object(

@@ -107,37 +107,61 @@ begin
   return v_approval;
 end $$;
 
--- Draws: pending → approved, pending → denied. Once: the same answer of the same person again changes nothing, any other is refused.
--- p_digest: of the action that was looked at; another one is refused. p_by: who answers, from the office server alone.
-create function answer_approval(p_approval uuid, p_status approval_status, p_message text default null, p_digest text default null,
-                                p_by text default null)
+-- Draws: pending → approved, pending → denied, of a row that the caller has locked and may answer. Once: the same answer of the same
+-- person again changes nothing, any other is refused. p_digest: of the action that was looked at; another one is refused.
+create function semo.take_answer(p_approval approvals, p_status approval_status, p_message text, p_digest text, p_by text)
 returns approvals language plpgsql security definer set search_path = public, pg_temp as $$
-declare
-  v_by text := case when auth.role() = 'authenticated' then 'user:' || auth.uid() else coalesce(p_by, auth.role(), 'sql:' || session_user) end;
-  v_approval approvals;
 begin
   if p_status not in ('approved', 'denied') then
     perform semo.refuse('SO004', format('an approval is answered with approved or denied, not with %s', p_status));
   elsif length(p_message) > 4096 then
     perform semo.refuse('SO004', format('the message is %s characters long; at most 4096 are taken', length(p_message)));
+  elsif p_digest is distinct from p_approval.digest and p_digest is not null then
+    perform semo.refuse('SO002', format('approval %s is of another action than the one that was looked at', p_approval.id), 'look at it again');
+  elsif p_approval.status = p_status and p_approval.answered_by = p_by and p_approval.message is not distinct from p_message then
+    return p_approval;
+  elsif p_approval.status in ('approved', 'denied') then
+    perform semo.refuse('SO002', format('approval %s was %s by %s at %s', p_approval.id, p_approval.status, p_approval.answered_by, p_approval.answered_at));
+  elsif p_approval.status = 'withdrawn' then
+    perform semo.refuse('SO002', format('approval %s waits no longer: %s', p_approval.id, coalesce(p_approval.message, 'it was withdrawn')));
+  elsif p_approval.status = 'expired' or p_approval.expires_at <= now() then
+    perform semo.refuse('SO002', format('approval %s expired at %s, unanswered, and was denied', p_approval.id, p_approval.expires_at));
+  elsif not semo.approval_is_of_a_turn(p_approval) then
+    perform semo.refuse('SO002', format('approval %s comes too late: its turn is over', p_approval.id));
   end if;
+  return semo.move_approval(p_approval, p_status, p_by, p_message);
+end $$;
+
+-- p_by: who answers, from the office server alone.
+create function answer_approval(p_approval uuid, p_status approval_status, p_message text default null, p_digest text default null,
+                                p_by text default null)
+returns approvals language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_approval approvals;
+begin
   select * into v_approval from approvals where id = p_approval for no key update;
   if v_approval.id is null or (auth.role() = 'authenticated' and not semo.has_role(v_approval.office_id, 'operator')) then
     perform semo.refuse('SO003', format('there is no approval %s', p_approval));
-  elsif p_digest is distinct from v_approval.digest and p_digest is not null then
-    perform semo.refuse('SO002', format('approval %s is of another action than the one that was looked at', p_approval), 'look at it again');
-  elsif v_approval.status = p_status and v_approval.answered_by = v_by and v_approval.message is not distinct from p_message then
-    return v_approval;
-  elsif v_approval.status in ('approved', 'denied') then
-    perform semo.refuse('SO002', format('approval %s was %s by %s at %s', p_approval, v_approval.status, v_approval.answered_by, v_approval.answered_at));
-  elsif v_approval.status = 'withdrawn' then
-    perform semo.refuse('SO002', format('approval %s waits no longer: %s', p_approval, coalesce(v_approval.message, 'it was withdrawn')));
-  elsif v_approval.status = 'expired' or v_approval.expires_at <= now() then
-    perform semo.refuse('SO002', format('approval %s expired at %s, unanswered, and was denied', p_approval, v_approval.expires_at));
-  elsif not semo.approval_is_of_a_turn(v_approval) then
-    perform semo.refuse('SO002', format('approval %s comes too late: its turn is over', p_approval));
   end if;
-  return semo.move_approval(v_approval, p_status, v_by, p_message);
+  return semo.take_answer(v_approval, p_status, p_message, p_digest,
+    case when auth.role() = 'authenticated' then 'user:' || auth.uid() else coalesce(p_by, auth.role(), 'sql:' || session_user) end);
+end $$;
+
+-- By the person at the machine whose agent asks, of the action that was looked at there.
+create function answer_approval_here(p_client uuid, p_epoch bigint, p_approval uuid, p_status approval_status, p_digest text,
+                                     p_message text default null)
+returns approvals language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_client remote_clients := semo.own_client(p_client, p_epoch);
+  v_approval approvals;
+begin
+  select * into v_approval from approvals where id = p_approval and client_id = p_client for no key update;
+  if v_approval.id is null then
+    perform semo.refuse('SO003', format('there is no approval %s of client %s', p_approval, p_client));
+  elsif p_digest is null then
+    perform semo.refuse('SO004', 'an answer says which action it is for: p_digest');
+  end if;
+  return semo.take_answer(v_approval, p_status, p_message, p_digest, 'machine:' || v_client.name);
 end $$;
 
 -- Those of the named approvals that wait no longer. Draws: pending → expired.
@@ -212,5 +236,5 @@ create policy "members and the machine see the approvals" on approvals
 
 revoke execute on function settle_approvals from public, anon, authenticated;
 grant execute on function settle_approvals to service_role;
-revoke execute on function request_approval, answer_approval, watch_approvals, withdraw_approval, approval_delivered from public, anon;
-grant execute on function request_approval, answer_approval, watch_approvals, withdraw_approval, approval_delivered to authenticated, service_role;
+revoke execute on function request_approval, answer_approval, answer_approval_here, watch_approvals, withdraw_approval, approval_delivered from public, anon;
+grant execute on function request_approval, answer_approval, answer_approval_here, watch_approvals, withdraw_approval, approval_delivered to authenticated, service_role;

@@ -72,7 +72,7 @@ begin
   from agent_sessions s left join agent_commands c on c.id = s.acquired_by
   where s.client_id = p_client and s.ended_at is null;
 
-  return jsonb_build_object('epoch', v_client.epoch, 'offices', semo.office_terms(p_client), 'held', v_held, 'sessions', v_sessions);
+  return jsonb_build_object('epoch', v_client.epoch, 'name', v_client.name, 'offices', semo.office_terms(p_client), 'held', v_held, 'sessions', v_sessions);
 end $$;
 
 -- Says that the client lives, and keeps the house: what has run out expires, what nobody holds is rescued or withdrawn.
@@ -90,7 +90,7 @@ begin
   perform expire_commands();
   perform rescue_commands();
   perform settle_approvals();
-  return jsonb_build_object('offices', semo.office_terms(p_client));
+  return jsonb_build_object('name', (select name from remote_clients where id = p_client), 'offices', semo.office_terms(p_client));
 end $$;
 
 -- The client ends: from here on it is offline, until it registers again.
@@ -135,7 +135,7 @@ begin
   end if;
   v_is_hindered := p_holding_back is not null or exists (select 1 from role_circuits where client_id = p_client)
                    or exists (select 1 from agent_pauses where client_id = p_client and until > now());
-  v_places := case when v_client.draining_since is null then v_client.capacity - semo.places_taken(p_client) else 0 end;
+  v_places := case when coalesce(v_client.draining_since, v_client.paused_since) is null then v_client.capacity - semo.places_taken(p_client) else 0 end;
   -- Clients take turns over the places of an office, so that together they stay within its limit; in the order of the ids, so
   -- that clients of several offices never wait for each other in a circle. Nobody stands in line for an office that is full,
   -- nor for what is not for him.

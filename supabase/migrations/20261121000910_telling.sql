@@ -86,7 +86,7 @@ create trigger tell_of_ended_turn after update of ended_at on session_turns
   for each row when (old.ended_at is null and new.ended_at is not null) execute function semo.tell_of_turn();
 
 -- Machines. Kinds: client.joined, .left, .registered, .live, .polling, .offline (it vanished), .online (it is back), .signed_off, .draining,
--- .drained_no_more, .revoked.
+-- .drained_no_more, .paused, .paused_no_more, .revoked.
 create function semo.tell_of_client(p_client uuid, p_what text, p_detail jsonb default '{}')
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin

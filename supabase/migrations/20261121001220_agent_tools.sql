@@ -207,7 +207,29 @@ begin
           where q.id = any (p_questions) and s.client_id = p_client and q.status <> 'open');
 end $$;
 
--- Draws, of questions: open → answered.
+-- Draws, of questions: open → answered, of a row that the caller has locked and may answer.
+create function semo.take_question_answer(p_question questions, p_answer text, p_by text)
+returns questions language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  if p_question.status = 'answered' then
+    perform semo.refuse('SO002', format('question %s was answered at %s by %s', p_question.id, p_question.settled_at, p_question.answered_by));
+  elsif p_question.status = 'expired' then
+    perform semo.refuse('SO002', format('question %s expired at %s; nobody waits for the answer', p_question.id, p_question.settled_at));
+  elsif coalesce(p_answer, '') !~ '\S' then
+    perform semo.refuse('SO004', 'the answer is empty');
+  end if;
+  update questions set status = 'answered', answer = p_answer, answered_by = p_by, settled_at = now()
+  where id = p_question.id returning * into p_question;
+  if p_question.spec_task_id is not null then
+    perform semo.spec_event(p_question.spec_task_id, 'answered', p_question.answered_by,
+      (select id from spec_sessions where session_id = p_question.session_id and status = 'running' order by started_at desc limit 1),
+      jsonb_build_object('question_id', p_question.id, 'text', p_question.text, 'answer', p_answer));
+  end if;
+  perform semo.hint(p_question.office_id, 'events', 'question',
+    jsonb_build_object('question_id', p_question.id, 'session_id', p_question.session_id, 'status', 'answered'));
+  return p_question;
+end $$;
+
 create function answer_question(p_question uuid, p_answer text, p_author text default null)
 returns questions language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -219,23 +241,24 @@ begin
     perform semo.refuse('SO003', format('there is no question %s', p_question));
   elsif auth.role() = 'authenticated' and not semo.has_role(v_question.office_id, 'operator') then
     perform semo.refuse('SO005', 'this takes the role "operator"');
-  elsif v_question.status = 'answered' then
-    perform semo.refuse('SO002', format('question %s was answered at %s by %s', p_question, v_question.settled_at, v_question.answered_by));
-  elsif v_question.status = 'expired' then
-    perform semo.refuse('SO002', format('question %s expired at %s; nobody waits for the answer', p_question, v_question.settled_at));
-  elsif coalesce(p_answer, '') !~ '\S' then
-    perform semo.refuse('SO004', 'the answer is empty');
   end if;
-  update questions set status = 'answered', answer = p_answer, answered_by = semo.spec_author(p_author), settled_at = now()
-  where id = p_question returning * into v_question;
-  if v_question.spec_task_id is not null then
-    perform semo.spec_event(v_question.spec_task_id, 'answered', v_question.answered_by,
-      (select id from spec_sessions where session_id = v_question.session_id and status = 'running' order by started_at desc limit 1),
-      jsonb_build_object('question_id', p_question, 'text', v_question.text, 'answer', p_answer));
+  return semo.take_question_answer(v_question, p_answer, semo.spec_author(p_author));
+end $$;
+
+-- By the person at the machine whose agent asks.
+create function answer_question_here(p_client uuid, p_epoch bigint, p_question uuid, p_answer text)
+returns questions language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_client remote_clients := semo.own_client(p_client, p_epoch);
+  v_question questions;
+begin
+  perform expire_questions();
+  select q.* into v_question from questions q join agent_sessions s on s.id = q.session_id
+  where q.id = p_question and s.client_id = p_client for no key update of q;
+  if v_question.id is null then
+    perform semo.refuse('SO003', format('there is no question %s of client %s', p_question, p_client));
   end if;
-  perform semo.hint(v_question.office_id, 'events', 'question',
-    jsonb_build_object('question_id', p_question, 'session_id', v_question.session_id, 'status', 'answered'));
-  return v_question;
+  return semo.take_question_answer(v_question, p_answer, 'machine:' || v_client.name);
 end $$;
 
 -- Draws, of questions: open → expired.
@@ -261,6 +284,6 @@ create policy "members see what agents asked for" on agent_calls for select to a
 
 revoke execute on function expire_questions from public, anon, authenticated;
 grant execute on function expire_questions to service_role;
-revoke execute on function agent_call, agent_answers, answer_question from public, anon;
-grant execute on function agent_call, agent_answers, answer_question to authenticated, service_role;
+revoke execute on function agent_call, agent_answers, answer_question, answer_question_here from public, anon;
+grant execute on function agent_call, agent_answers, answer_question, answer_question_here to authenticated, service_role;
 revoke execute on all functions in schema semo from public;

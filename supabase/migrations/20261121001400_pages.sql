@@ -183,7 +183,8 @@ begin
                'connection', case when semo.is_online(c) then coalesce(c.connection, 'polling') else 'offline' end,
                'connection_since', case when semo.is_online(c) then coalesce(c.connection_since, c.registered_at)
                                         else coalesce(c.signed_off_at, c.last_seen_at) end,
-               'signed_off', c.signed_off_at is not null, 'draining_since', c.draining_since, 'version', c.version, 'capabilities', c.capabilities,
+               'signed_off', c.signed_off_at is not null, 'draining_since', c.draining_since, 'paused_since', c.paused_since,
+               'version', c.version, 'capabilities', c.capabilities,
                'policy', c.policy, 'memory', c.memory, 'repository', o.repository,
                'places_taken', semo.places_taken(c.id), 'holding_back', case when semo.is_online(c) then c.holding_back end)
                order by c.name, c.id), '[]')

@@ -58,6 +58,8 @@ def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession]) ->
         text("p", words.of("machines.why", _standing(machine)), "quiet")
         if machine.draining_since is not None:
             text("p", words("machines.drains"), "waits")
+        if machine.paused_since is not None:
+            text("p", words("machines.paused"), "waits")
         with element("dl", "facts"):
             text("dt", words("machines.since"))
             with element("dd"):

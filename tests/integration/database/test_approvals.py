@@ -95,6 +95,21 @@ async def test_it_answers_one_action_and_no_other(asked: Asked, world: World) ->
     assert (await asked.status(), await asked.client.watch(asked.id, other)) == ("pending", {other: "approved"})
 
 
+async def test_the_person_at_the_machine_answers_as_anybody_else_the_action_that_they_saw(
+    asked: Asked, world: World
+) -> None:
+    for digest, problem in (("b" * 64, "another action"), (None, "which action")):
+        with refused("SO002" if digest else "SO004", problem):
+            await asked.client.call("answer_approval_here", p_approval=asked.id, p_status="approved", p_digest=digest)
+    other = await world.client(asked.office)
+    with refused("SO003", "no approval"):
+        await other.call("answer_approval_here", p_approval=asked.id, p_status="approved", p_digest="a" * 64)
+    await asked.client.call("answer_approval_here", p_approval=asked.id, p_status="approved", p_digest="a" * 64)
+    assert (await world.approval(asked.id))["answered_by"].startswith("machine:")
+    with refused("SO002", "was approved by machine:"):
+        await world.answer(asked.id, "denied", p_by="token:ann")
+
+
 async def test_who_may_answer(asked: Asked, world: World) -> None:
     elsewhere = await world.member(await world.office(), "admin")
     callers = [elsewhere, await world.member(asked.office, "viewer"), asked.client.caller, await world.user()]

@@ -142,6 +142,27 @@ async def test_a_machine_that_drains_takes_nothing_new_and_finishes_what_it_has(
     assert [one["id"] for one in await client.claim()] == [waiting["id"]]
 
 
+async def test_a_machine_that_its_user_has_paused_is_as_one_that_drains_and_no_admin_undoes_it(world: World) -> None:
+    client, office, prompt, session = await a_session_with_work(world)
+    await client.call("pause_client", p_paused=True)
+    since = await client.call("pause_client", p_paused=True)
+    waiting = await world.prompt(office)
+    assert await client.claim() == []
+    assert (await client.call("heartbeat"))["offices"][0]["warm_roles"] == []
+    reason = await world.service.call("command_waiting_reason", p_command=waiting["id"])
+    assert (reason["reason"], reason["clients"][0]["reason"]) == ("paused", "paused")
+    await world.service.call("drain_client", p_client=client.id, p_draining=False)
+    assert await client.claim() == []
+    assert await client.complete(prompt)
+    follow_up = await world.prompt(office, session)
+    assert [one["id"] for one in await client.claim()] == [follow_up["id"]], "it has this session"
+    assert (await world.service.call("office_picture", p_office=office))["machines"][0]["paused_since"] is not None
+    assert since is not None
+
+    await client.call("pause_client", p_paused=False)
+    assert [one["id"] for one in await client.claim()] == [waiting["id"]]
+
+
 async def test_work_goes_to_the_machine_that_does_not_drain(world: World) -> None:
     office = await world.office()
     draining, other = await world.client(office), await world.client(office)

@@ -264,7 +264,7 @@ def copy_of_version(version: int, folder: Path) -> Path:
     """The source tree as if another version of the protocol were ours."""
     for name in ("remote_client/ptyhost", "shared"):
         shutil.copytree(REPOSITORY / name, folder / name)
-    for name in ("remote_client/__init__.py", "remote_client/terminals.py"):
+    for name in ("remote_client/__init__.py", "remote_client/sockets.py", "remote_client/terminals.py"):
         shutil.copy(REPOSITORY / name, folder / name)
     protocol = folder / "remote_client/ptyhost/protocol.py"
     text = protocol.read_text()
