@@ -23,10 +23,9 @@ from tests.chaos.evidence import left_behind, lines_shown
 from tests.integration.ptyhost.terminals import host_pid, memory_of, open_descriptors
 from tests.integration.remote_client.conftest import project, repository
 from tests.integration.remote_client.office import Machine, Office
-from tests.support.embedded import embedded_postgres
 from tests.support.gateway import Project
 
-__all__ = ["embedded_postgres", "project", "repository"]
+__all__ = ["project", "repository"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -21,9 +21,7 @@ from psycopg.rows import dict_row
 from local_supabase.database import Database
 from shared.states import SessionStatus
 from tests.integration.database.test_transitions import SESSIONS as SESSION_ARROWS
-from tests.support.embedded import EmbeddedPostgres, embedded_postgres
-
-__all__ = ["embedded_postgres"]
+from tests.support.embedded import EmbeddedPostgres
 
 ROLE_PROMPT, CREATION = "prompt for a role", "creation"
 SESSION_PROMPT, KEYS, LOOK = "prompt for a session", "keys", "look"

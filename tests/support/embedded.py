@@ -1,11 +1,11 @@
-"""A real PostgreSQL for the whole test run, and fresh databases on it for each test.
-
-Use: `from tests.support.embedded import embedded_postgres  # a fixture` or, in a conftest,
-`pytest_plugins = ["tests.support.embedded"]`.
+"""A real PostgreSQL for all tests of a worker, and fresh databases on it for each test.
 
     async def test_…(embedded_postgres):
         async with embedded_postgres.fresh_database() as database:          # bootstrap + our migrations
             await psycopg.AsyncConnection.connect(database.dsn_for("postgres"))
+
+`embedded_postgres` is every test's, by tests/conftest.py. Imported anywhere else it would be another fixture, and start
+another server.
 """
 
 import os
@@ -36,6 +36,7 @@ class EmbeddedPostgres:
         self.keys = keys
         self.port = port
         self._templates: set[str] = set()
+        self._standing: Database | None = None
 
     def database(self, name: str) -> Database:
         return Database(self.port, self.keys.database_passwords, name)
@@ -45,16 +46,26 @@ class EmbeddedPostgres:
         """A database of its own, dropped afterwards: a new Supabase project, with our tables if `migrated`."""
         template = await self._template(migrated)
         name = f"test_{uuid.uuid4().hex[:12]}"
+        await self._make(name, template)
+        try:
+            yield self.database(name)
+        finally:
+            await self._administer(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+    async def standing_database(self) -> Database:
+        """One with our tables that is there as long as the server, for those who roll back all that they do."""
+        if self._standing is None:
+            self._standing = self.database("standing")
+            await self._make("standing", await self._template(migrated=True))
+        return self._standing
+
+    async def _make(self, name: str, template: str) -> None:
         await self._administer(
             sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)),
             # Settings of a database do not come along with its template.
             sql.SQL('alter database {} set search_path = "$user", public, extensions').format(sql.Identifier(name)),
             sql.SQL("alter database {} owner to postgres").format(sql.Identifier(name)),
         )
-        try:
-            yield self.database(name)
-        finally:
-            await self._administer(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
     async def _template(self, migrated: bool) -> str:
         name = "template_migrated" if migrated else "template_bare"
@@ -78,7 +89,7 @@ class EmbeddedPostgres:
 
 @pytest.fixture(scope="session")
 def embedded_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """The server of this test run. `SEMO_TEST_POSTGRES_BIN` names another PostgreSQL than the wheel's."""
+    """The server of this worker. `SEMO_TEST_POSTGRES_BIN` names another PostgreSQL than the wheel's."""
     with running_postgres(tmp_path_factory.mktemp("postgres"), os.environ.get("SEMO_TEST_POSTGRES_BIN")) as postgres:
         yield postgres
 

@@ -74,7 +74,7 @@ class RunningOffice:
         office = cls(data, process)
         try:
             async with asyncio.timeout(READY_SECONDS):
-                office.status = await office._until_ready()
+                office.status = await office._until_ready(log)
         except BaseException as error:
             await office.close()
             raise AssertionError(f"semo up did not get ready:\n{log.read_text()}\n{office.logs()}") from error
@@ -157,10 +157,11 @@ class RunningOffice:
         mine = descendants_of(self.process.pid)
         return next(pid for pid, line in command_lines() if pid in mine and f"-m {module} " in f"{line} ")
 
-    async def _until_ready(self) -> dict[str, Any]:
-        while True:
-            said = await semo("status", "--data", str(self.data), "--json")
-            if said.exit_code == 0:
-                return said.last_line
+    async def _until_ready(self, log: Path) -> dict[str, Any]:
+        while b"the office is open" not in log.read_bytes():
             if self.process.returncode is not None:
                 raise RuntimeError(f"it ended with exit code {self.process.returncode}")
+            await asyncio.sleep(0.05)
+        said = await semo("status", "--data", str(self.data), "--json")
+        assert said.exit_code == 0, said.err
+        return said.last_line

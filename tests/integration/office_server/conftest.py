@@ -27,9 +27,7 @@ from office_server.tokens import mint
 from shared.ids import OfficeId
 from shared.states import MemberRole
 from tests.integration.office_server.machine import Machine
-from tests.support.embedded import EmbeddedPostgres, embedded_postgres
-
-__all__ = ["embedded_postgres"]
+from tests.support.embedded import EmbeddedPostgres
 
 
 @dataclass

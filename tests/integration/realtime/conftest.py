@@ -6,9 +6,7 @@ import pytest
 
 from local_supabase.database import Database
 from tests.integration.realtime.gateway import Gateway, running_gateway
-from tests.support.embedded import EmbeddedPostgres, embedded_postgres
-
-__all__ = ["embedded_postgres"]
+from tests.support.embedded import EmbeddedPostgres
 
 
 @pytest.fixture

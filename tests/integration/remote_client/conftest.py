@@ -8,19 +8,18 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pytest_asyncio import is_async_test
 
 from tests.integration.remote_client.office import Machine, Office, git
 from tests.integration.remote_client.shells import Shell, working_shell
-from tests.support.embedded import EmbeddedPostgres, embedded_postgres
+from tests.support.embedded import EmbeddedPostgres
 from tests.support.gateway import Project, running_project
-
-__all__ = ["embedded_postgres"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One event loop for the project and all that use it."""
     for item in items:
-        if Path(item.fspath).parent == Path(__file__).parent:
+        if item.path.parent == Path(__file__).parent and is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
