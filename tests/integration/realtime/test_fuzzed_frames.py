@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -49,9 +49,14 @@ class Hall:
         await self.witness.send(
             TOPIC, "broadcast", {"type": "broadcast", "event": "e", "payload": {"n": self.rooms}}, None
         )
-        while (await self.witness.frame(TOPIC))["payload"].get("payload") != {"n": self.rooms}:
-            pass
+        while not _says(await self.witness.frame(TOPIC), self.rooms):
+            pass  # what the culprit said, if it was let in
         assert self.defects == []
+
+
+def _says(frame: dict[str, Any], number: int) -> bool:
+    payload: Any = frame["payload"]
+    return isinstance(payload, dict) and cast("dict[str, Any]", payload).get("payload") == {"n": number}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.integration.realtime.gateway import Gateway
 
-SECONDS = 5.0
+SECONDS = 30.0
 
 Frame = dict[str, Any]
 
