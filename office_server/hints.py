@@ -13,14 +13,19 @@ from uuid import UUID
 from realtime_line.again import Again
 from realtime_line.line import Line, LineState, Pace
 from realtime_line.socket import Endpoint
-from shared.channels import COMMAND_EVENT, JOBS_EVENT, SESSION_EVENT, events_topic
-from shared.ids import CommandId, OfficeId
+from shared.channels import COMMAND_EVENT, JOBS_EVENT, OUTPUT_EVENT, SESSION_EVENT, events_topic
+from shared.ids import CommandId, OfficeId, SessionId
 
 _KEPT_SECONDS = 120.0
 _MOVES = (COMMAND_EVENT, SESSION_EVENT, JOBS_EVENT)
 Matters = Callable[[str, Mapping[str, Any]], bool]
 """Whether an event, by its name and what it carries, is for a follower."""
 _MOST_LINES = 50  # each is a connection, of which the smallest plan of Supabase has 200; other offices go by polling
+
+
+def more_of(session: SessionId) -> Matters:
+    """That somebody who types into the session may see more of it."""
+    return lambda event, payload: event == OUTPUT_EVENT and payload.get("session_id") == str(session)
 
 
 class _Waiting:

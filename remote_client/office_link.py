@@ -3,7 +3,7 @@
 Every write carries the client and its epoch; the database refuses what is stale.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol, Self, TypeVar
@@ -389,8 +389,9 @@ class OfficeLink:
         names = {TypedStep: "typed", ConfirmedStep: "confirmed"}
         await self._own("record_progress", steps=[{"step": names[type(step)]} | _record(step) for step in steps])
 
-    async def append_output(self, chunks: Sequence[OutputChunk]) -> None:
-        await self._own("append_output", chunks=[_record(chunk) for chunk in chunks])
+    async def append_output(self, chunks: Sequence[OutputChunk], awaited: Collection[SessionId] = ()) -> None:
+        """Whoever looks at one of the sessions `awaited` is told that there is more."""
+        await self._own("append_output", chunks=[_record(chunk) for chunk in chunks], awaited=[*map(str, awaited)])
 
     async def record_events(self, events: Sequence[Happening]) -> None:
         await self._own("record_events", events=[_record(event) for event in events])

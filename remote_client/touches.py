@@ -44,7 +44,8 @@ class Touches:
 def note_touch(
     uplink: Uplink, touches: Touches, office_id: OfficeId, session_id: SessionId, by: str, at: ByteOffset
 ) -> None:
-    """Notes it, and tells the office when somebody takes over."""
+    """Notes it, hurries what they will see of it, and tells the office when somebody takes over."""
+    uplink.hurry(session_id)
     if touches.note(by, at, time.monotonic()):
         detail = {"by": by, "at": at}
         uplink.event(Happening(office_id, TAKEN_OVER, detail, datetime.now(UTC), session_id))

@@ -5,6 +5,7 @@ twice changes nothing. What had to be dropped while the office was away is told 
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -29,6 +30,8 @@ EVENTS_KEPT = 1000
 EVENTS_SENT_AT_ONCE = 100
 STEPS_KEPT = 1000
 LONGEST_PAUSE_SECONDS = 3.0
+AWAITED_SECONDS = 3.0
+"""Whoever has just typed into a terminal waits so long to see what comes of it."""
 
 
 @dataclass
@@ -66,6 +69,7 @@ class Uplink:
         self._now = asyncio.Event()
         self._sending = asyncio.Lock()
         self._travels_elsewhere: set[SessionId] = set()
+        self._awaited: dict[SessionId, float] = {}
 
     # What the rest of the client tells; nothing here waits -----------------------------------------------------------
 
@@ -77,8 +81,12 @@ class Uplink:
         if self._waiting_bytes > self._memory_bytes:
             self._drop_oldest()
         self._something.set()
-        if self._waiting_bytes >= self._batch_bytes:
+        if self._waiting_bytes >= self._batch_bytes or session_id in self._awaited:
             self._now.set()
+
+    def hurry(self, session_id: SessionId) -> None:
+        """Somebody types there: for a while what it puts out is sent as it comes."""
+        self._awaited[session_id] = time.monotonic() + AWAITED_SECONDS
 
     def output_before(self, office_id: OfficeId, session_id: SessionId, chunk: Chunk) -> None:
         """What the office has from an earlier process of this client: what comes next may go on with a secret in it."""
@@ -160,6 +168,8 @@ class Uplink:
 
     async def flush(self) -> None:
         """Sends all that waits. Between two batches it is the turn of whoever waits for it."""
+        self._awaited = {session_id: until for session_id, until in self._awaited.items() if until > time.monotonic()}
+        await self._send_output(lambda: [one for each in self._awaited for one in self._free_chunks_of(each)])
         async with self._sending:
             await self._send_steps()
         while await self._send_output(self._next_chunks):
@@ -175,7 +185,8 @@ class Uplink:
         async with self._sending:
             chunks = choose()
             if chunks:
-                await self._persist(lambda: self._link.append_output(chunks), "output")
+                awaited = self._awaited.keys() & {chunk.session_id for chunk in chunks}
+                await self._persist(lambda: self._link.append_output(chunks, awaited), "output")
                 self._sent(chunks)
         return bool(chunks)
 
@@ -223,6 +234,9 @@ class Uplink:
             chunks += more
             room -= sum(chunk.end - chunk.start for chunk in more)
         return chunks
+
+    def _free_chunks_of(self, session_id: SessionId) -> list[OutputChunk]:
+        return [] if session_id in self._travels_elsewhere else self._chunks_of(session_id, CHUNK_BYTES)
 
     def _chunks_of(self, session_id: SessionId, room: int) -> list[OutputChunk]:
         stream = self._streams.get(session_id)

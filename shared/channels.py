@@ -14,14 +14,15 @@ JOBS_EVENT = "jobs"
 SPEC_EVENT = "spec"
 """Something happened in a spec task, or a job of one has ended."""
 APPROVAL_EVENT = "approval"
+OUTPUT_EVENT = "output"
+"""What somebody waits for who types into a session may be there: {"session_id"}. Other output is told of by nobody."""
 ECHO_EVENT = "echo"
 """Carries nothing. Sent by the database when somebody who listens has heard nothing for a while."""
 
 
 def commands_topic(office: OfficeId) -> str:
     """Wakes clients: {"command_id", "attempt", "session_id"?, "client_id"?} of one command, {"command_ids"} of some
-    that came together, {} of many. Sent by the database on insert and when a command is offered again."""
-    """Wakes clients: {"command_id", "session_id"?, "client_id"?}. Sent by the database on insert and on rescue.
+    that came together, {} of many. Sent by the database on insert and when a command is offered again.
 
     Likewise {"approval_id", "client_id", …} when somebody answered what an agent asked.
     """

@@ -8,6 +8,7 @@ from nicegui import ui
 
 from office_server.dashboard.bits import attributed
 from office_server.dashboard.visit import Visit
+from office_server.hints import more_of
 from office_server.output import stitch
 from office_server.routes import commands
 from office_server.rows import SeenSession
@@ -17,7 +18,7 @@ from shared.states import CommandType
 from shared.terminal_picture import Unasking, picture
 
 _LOOK_BACK_BYTES = 262_144
-_GATHER_SECONDS = 0.02
+_LOOK_SECONDS = 1.0
 _SENT_AT_ONCE = 65_536
 _LEAST, _MOST = (20, 5), (500, 300)
 COLOURS = {"background": "#10131a", "foreground": "#d6dae3", "cursor": "#a5a8ff", "selectionBackground": "#3b4070"}
@@ -33,6 +34,7 @@ class LiveTerminal:
         self._fetching: asyncio.Lock = asyncio.Lock()
         self._typed = ""
         self._typing: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
         self.taken_over = False
         options: dict[str, Any] = {
             "cols": seen.cols,
@@ -72,12 +74,27 @@ class LiveTerminal:
             self._at = page.next
             self._write(page.text.encode())
             return
+        await self._catch_up()
+
+    async def _catch_up(self) -> None:
         try:
             async with self._fetching:
                 text, self._at = await self._fetch(self._at)
         except OfficeError:
             return  # the frame says that the office does not answer; the next round tries again
         self._write(text.encode())
+
+    async def _follow_closely(self) -> None:
+        """Whoever types waits for what they typed, and not for the next round of the office's feed."""
+        more = asyncio.Event()
+        with self._visit.services.hints.following(self._visit.office.id, more.set, more_of(self._seen.id)):
+            while self.taken_over and not self.xterm.is_deleted:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await more.wait()
+                if more.is_set():
+                    more.clear()
+                    await self._catch_up()
 
     async def _fetch(self, after: ByteOffset) -> tuple[str, ByteOffset]:
         texts: list[str] = []
@@ -106,6 +123,8 @@ class LiveTerminal:
                 }  # fmt: skip
                 taken = await self._ask(CommandType.RESIZE, size)
         self.taken_over = taken
+        if taken and (self._following is None or self._following.done()):
+            self._following = asyncio.create_task(self._follow_closely())
         ui.run_javascript(
             f"getElement({self.xterm.id}).terminal.options.disableStdin = {str(not taken).lower()};"
             + (f"getElement({self.xterm.id}).terminal.focus();" if taken else "")
@@ -113,7 +132,7 @@ class LiveTerminal:
         return taken
 
     def _on_keys(self, event: Any) -> None:
-        """Gathers for a moment, so that what is pasted travels together, and keeps the order."""
+        """Keeps the order: what is typed while something is on its way goes together after it."""
         if not self.taken_over:
             return
         self._typed += str(event.data)
@@ -122,7 +141,6 @@ class LiveTerminal:
 
     async def _send(self) -> None:
         while self._typed:
-            await asyncio.sleep(_GATHER_SECONDS)
             text, self._typed = self._typed[:_SENT_AT_ONCE], self._typed[_SENT_AT_ONCE:]
             if not await self._ask(CommandType.SEND_TEXT, {"text": text.replace("\0", "")}):
                 self._typed = ""

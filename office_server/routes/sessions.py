@@ -1,6 +1,7 @@
 """Sessions: terminals in which agents work. Each change is one command, waited for unless told otherwise."""
 
 import asyncio
+from contextlib import nullcontext, suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from office_server.access import Access, Operator, Viewer
 from office_server.asking import Wish
+from office_server.hints import more_of
 from office_server.output import stitch
 from office_server.routes.answers import (
     LONGEST_WAIT_SECONDS,
@@ -144,13 +146,19 @@ async def get_output(
     """What the terminal printed after byte `after`. With `wait`, waits for more when there is none yet."""
     clock = asyncio.get_running_loop().time
     until = clock() + (wait or 0)
-    while True:
-        session = await services.backend.sessions.get(access.office.id, session_id)
-        page = stitch(await services.backend.sessions.output(session_id, ByteOffset(after)), ByteOffset(after), limit)
-        left = until - clock()
-        if page.text or session.ended_at is not None or left <= 0 or services.results.closing:
-            return Output(output=page.text, start=page.start, next=page.next, status=session.status)
-        await asyncio.sleep(min(left, services.settings.output_poll_seconds))
+    more = asyncio.Event()
+    with services.hints.following(access.office.id, more.set, more_of(session_id)) if wait else nullcontext():
+        while True:
+            more.clear()
+            session = await services.backend.sessions.get(access.office.id, session_id)
+            chunks = await services.backend.sessions.output(session_id, ByteOffset(after))
+            page = stitch(chunks, ByteOffset(after), limit)
+            left = until - clock()
+            if page.text or session.ended_at is not None or left <= 0 or services.results.closing:
+                return Output(output=page.text, start=page.start, next=page.next, status=session.status)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, services.settings.output_poll_seconds)):
+                    await more.wait()
 
 
 async def prompt_answer(services: Services, command: Command, wait: float | None) -> Response:

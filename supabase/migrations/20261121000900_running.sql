@@ -143,12 +143,18 @@ begin
 end $$;
 
 -- p_chunks: [{"session_id","start","end","text"}], offsets in bytes of the terminal's raw output.
+-- p_awaited: the sessions into which somebody types and waits to see it; whoever looks at them is told.
 -- What is already there is left as it is. Returns how many chunks were new.
-create function append_output(p_client uuid, p_epoch bigint, p_chunks jsonb)
+create function append_output(p_client uuid, p_epoch bigint, p_chunks jsonb, p_awaited uuid[] default '{}')
 returns integer language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_count integer;
 begin
   perform semo.own_client(p_client, p_epoch);
-  return semo.keep_output(p_client, p_chunks);
+  v_count := semo.keep_output(p_client, p_chunks);
+  perform semo.hint(s.office_id, 'events', 'output', jsonb_build_object('session_id', s.id))
+  from agent_sessions s where s.id = any (p_awaited) and s.client_id = p_client;
+  return v_count;
 end $$;
 
 create function semo.keep_output(p_client uuid, p_chunks jsonb)

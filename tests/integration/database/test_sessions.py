@@ -210,6 +210,19 @@ async def test_output_that_arrives_twice_changes_nothing(world: World) -> None:
     assert (await world.session(session))["output_bytes"] == 12
 
 
+async def test_output_that_somebody_waits_for_who_types_there_is_told_of_and_no_other(world: World) -> None:
+    office, client, session = await a_session(world)
+    other = await world.client(office)
+    news = "select payload ->> 'session_id' as session from realtime.messages where event = 'output' and topic = %s"
+    topic = f"office:{office}:events"
+    await client.call("append_output", p_chunks=[chunk(session, 0, "$ ")])
+    await other.call("append_output", p_chunks=[], p_awaited=[str(session)])
+    assert await world.owner.ask(news, topic) == []
+
+    await client.call("append_output", p_chunks=[chunk(session, 2, "ls")], p_awaited=[str(session)])
+    assert await world.owner.ask(news, topic) == [{"session": str(session)}]
+
+
 async def test_a_late_chunk_does_not_shorten_the_output(world: World) -> None:
     _, client, session = await a_session(world)
     await client.call("append_output", p_chunks=[chunk(session, 6, "world")])

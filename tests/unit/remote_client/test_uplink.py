@@ -284,3 +284,26 @@ async def test_a_large_output_goes_in_batches_of_bounded_size() -> None:
     ]
     assert sum(sizes) == 20_000
     assert max(sizes) <= 4096
+
+
+async def test_what_a_terminal_puts_out_into_which_somebody_types_is_sent_as_it_comes() -> None:
+    class Telling(Desk):
+        arrived: asyncio.Queue[tuple[list[str], list[str]]] = asyncio.Queue()
+
+        async def __call__(self, function: str, arguments: dict[str, Any]) -> Any:
+            await super().__call__(function, arguments)
+            if function == "append_output":
+                self.arrived.put_nowait(([one["text"] for one in arguments["p_chunks"]], arguments["p_awaited"]))
+
+    desk = Telling()
+    uplink = Uplink(OfficeLink(desk, ClientId(uuid4())), 3600, 262_144, 1_000_000)  # gathers for an hour
+    running = asyncio.create_task(uplink.run())
+    uplink.output(OFFICE, SessionId(uuid4()), Chunk(ByteOffset(0), b"of another"))
+    uplink.hurry(SESSION)
+    say(uplink, [b"l"])
+    async with asyncio.timeout(30):
+        assert await desk.arrived.get() == (["l"], [str(SESSION)])
+        assert await desk.arrived.get() == (["of another"], [])
+        say(uplink, [b"s"], start=1)
+        assert await desk.arrived.get() == (["s"], [str(SESSION)])
+    running.cancel()
