@@ -1,5 +1,7 @@
 """The machines of the office: how each is truly connected, what it can do, what runs there; letting them in and out."""
 
+from typing import Any
+
 from pydantic import ValidationError
 
 from office_server.dashboard.bits import Ago, State, button, element, empty, text
@@ -7,10 +9,12 @@ from office_server.dashboard.dialogs import one_line, sure
 from office_server.dashboard.enrolling import offer_code
 from office_server.dashboard.feed import News
 from office_server.dashboard.frame import page
+from office_server.dashboard.machine_policy import show_policy
 from office_server.dashboard.visit import Visit
+from office_server.dashboard.wrong import wrong
 from office_server.routes import clients, enrollment
 from office_server.rows import Picture, SeenMachine, SeenSession
-from shared.errors import InvalidPayload
+from shared.ids import ClientId
 
 
 @page("machines", icon="computer", key="m")
@@ -22,6 +26,7 @@ async def machines(visit: Visit) -> None:
     box = element("div", "cards")
     nothing = empty(words("machines.none"), words("machines.none_hint"))
     shown: list[object] = []
+    memories: dict[ClientId, _Memory] = {}
 
     def look(news: News) -> None:
         picture = news.picture
@@ -33,23 +38,25 @@ async def machines(visit: Visit) -> None:
             box.clear()
             with box:
                 for machine in picture.machines:
-                    _machine(visit, machine, _sessions_of(machine, picture))
+                    memories[machine.id] = _machine(visit, machine, _sessions_of(machine, picture))
+        for machine in picture.machines:
+            memories[machine.id].show(machine)
         nothing.set_visibility(not picture.machines)
 
     visit.on_news(look)
 
 
 def _of_interest(machine: SeenMachine, picture: Picture) -> object:
-    """What a card shows; when it was seen last changes all the time and matters only once it is away."""
+    """What a card shows. When it was seen last matters only once it is away; the memory is brought up to date alone."""
     sessions = [(seen.id, seen.status) for seen in _sessions_of(machine, picture)]
-    return machine.model_dump(exclude={"last_seen_at"}), sessions
+    return machine.model_dump(exclude={"last_seen_at", "memory"}), sessions
 
 
 def _sessions_of(machine: SeenMachine, picture: Picture) -> list[SeenSession]:
     return [seen for seen in picture.sessions if seen.client_id == machine.id and seen.ended_at is None]
 
 
-def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession]) -> None:
+def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession]) -> "_Memory":
     words = visit.words
     with element("article", "sheet card", aria_label=machine.name):
         with element("div", "top"):
@@ -68,23 +75,55 @@ def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession]) ->
                 words("machines.capacity"), words("machines.places", taken=machine.places_taken, all=machine.capacity)
             )
             agents = machine.capabilities.get("agents", {})
+            _fact(
+                words("machines.repository"), (machine.repository or {}).get("path") or words("machines.no_repository")
+            )
             _fact(words("machines.agents"), ", ".join(f"{name} {version}" for name, version in agents.items()) or "–")
-            _fact(words("machines.tools"), ", ".join(machine.capabilities.get("mcp", [])) or "–")
+            rules: dict[str, Any] = (machine.policy or {}).get("agents", {})
+            tools = sorted({str(name) for rule in rules.values() for name in rule.get("mcp", [])})
+            _fact(words("machines.tools"), ", ".join(tools) or "–")
             _fact(words("machines.version"), machine.version or "–")
-            if machine.holding_back:
-                _fact(words("machines.memory"), words.of("holding_back", str(machine.holding_back.get("reason"))))
+            memory = _Memory(visit, machine)
         if sessions:
             with element("ul", "chips"):
                 for seen in sessions:
                     with element("li"), element("a", "chip", href=visit.address("sessions", session=seen.id)):
                         text("span", seen.role)
                         State(seen.status, words.of("status", seen.status))
-        if visit.may(clients.change_client):
-            with element("div", "does"):
+        with element("div", "does"):
+            if machine.policy is not None:
+                button(words("machines.policy"), lambda: show_policy(visit, machine))
+            if visit.may(clients.change_client):
                 button(words("do.rename"), lambda: _rename(visit, machine))
                 drains = machine.draining_since is not None
                 button(words("do.drain_no_more" if drains else "do.drain"), lambda: _drain(visit, machine))
                 button(words("do.revoke"), lambda: _revoke(visit, machine), "button danger")
+    return memory
+
+
+class _Memory:
+    """How much memory a machine has left; it changes with each heartbeat."""
+
+    def __init__(self, visit: Visit, machine: SeenMachine) -> None:
+        self._words = visit.words
+        text("dt", self._words("machines.memory"))
+        with element("dd"):
+            self._said = text("span", "–")
+            self._bar = element("div", "measure", aria_hidden="true")
+        self.show(machine)
+
+    def show(self, machine: SeenMachine) -> None:
+        memory = machine.memory
+        self._bar.set_visibility(bool(memory))
+        if not memory:
+            return
+        free, total = memory["free"], max(memory["total"], 1)
+        said = self._words("machines.memory_free", free=f"{free / 1024:.1f}", total=f"{total / 1024:.1f}")
+        if machine.holding_back:
+            said = f"{said} · {self._words.of('holding_back', str(machine.holding_back.get('reason')))}"
+        if said != self._said.text:
+            self._said.show(said)
+            self._bar.style(f"--share: {100 * (total - free) / total:.0f}%")
 
 
 def _standing(machine: SeenMachine) -> str:
@@ -104,7 +143,7 @@ async def _rename(visit: Visit, machine: SeenMachine) -> None:
         try:
             body = clients.ClientChange(name=name)
         except ValidationError as error:
-            visit.complain(InvalidPayload("; ".join(one["msg"] for one in error.errors())))
+            visit.complain(wrong(error))
             return
         await visit.attempt(clients.change_client, "do.saved", client_id=machine.id, body=body)
 

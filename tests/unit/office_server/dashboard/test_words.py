@@ -41,6 +41,7 @@ NAMED_BY_THE_OFFICE = (
     "spec_event.",
     "verdict.",
     "budget_scope.",
+    "policy.",
     "budget_period.",
 )
 """Groups whose keys are words of the office's own, shown by `words.of`."""

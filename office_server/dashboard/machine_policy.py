@@ -1,0 +1,86 @@
+"""The policy in force on a machine, as it told the office: what may run there, in which folders, and how much of it."""
+
+from typing import Any, cast
+
+from nicegui import ui
+
+from office_server.dashboard.bits import attributed, button, element, icon, text
+from office_server.dashboard.visit import Visit
+from office_server.dashboard.words import Words
+from office_server.rows import SeenMachine
+
+_NOBODY = "–"
+
+
+def show_policy(visit: Visit, machine: SeenMachine) -> None:
+    words, policy = visit.words, machine.policy or {}
+    title = words("policy.title", name=machine.name)
+    with attributed(ui.dialog(), aria_label=title) as dialog, element("div", "sheet opened policy"):
+        with element("header", "head"):
+            text("h2", title)
+            element("span", "space")
+            with button("", dialog.close, "button bare", aria_label=words("frame.close")):
+                icon("close")
+        with element("div", "tab", tabindex="0"):
+            text("p", words("policy.hint"), "quiet")
+            _agents(words, policy)
+            with element("div", "two"):
+                with element("section"):
+                    text("h3", words("policy.where"))
+                    _facts(words, {
+                        "allowed_roots": policy.get("allowed_roots"), "environment": policy.get("environment"),
+                        "checks": policy.get("checks"),
+                    })  # fmt: skip
+                    text("h3", words("policy.limits"))
+                    _facts(words, _part(policy, "limits"))
+                with element("section"):
+                    text("h3", words("policy.leaves"))
+                    pushes, approvals = _part(policy, "pull_requests"), _part(policy, "approvals")
+                    _facts(words, {
+                        "push": pushes.get("push"), "merge": pushes.get("merge"), "remote": approvals.get("remote"),
+                        "tools": approvals.get("tools"), "on_revoked": policy.get("on_revoked"),
+                    })  # fmt: skip
+                    text("h3", words("policy.recordings"))
+                    _facts(words, _part(policy, "recordings"))
+    dialog.on_value_change(lambda event: None if event.value else dialog.delete())
+    dialog.open()
+
+
+def _agents(words: Words, policy: dict[str, Any]) -> None:
+    text("h3", words("policy.agents"))
+    columns = ("permission_mode", "models", "mcp", "office_tools")
+    with element("div", "sheet scroll", tabindex="0"), element("table", "table"):
+        with element("thead"), element("tr"):
+            for column in ("agent", *columns):
+                text("th", words(f"policy.{column}"), scope="col")
+        with element("tbody"):
+            for name, rule in _part(policy, "agents").items():
+                with element("tr"):
+                    default = f" · {words('policy.default')}" if name == policy.get("default_agent") else ""
+                    text("td", f"{name}{default}")
+                    for column in columns:
+                        value = rule.get(column)
+                        text("td", words("policy.any") if column == "models" and value is None else said(words, value))
+
+
+def _facts(words: Words, facts: dict[str, Any]) -> None:
+    with element("dl", "facts"):
+        for name, value in facts.items():
+            text("dt", words.of("policy", name))
+            everything = name == "tools" and value is None
+            text("dd", words("policy.any") if everything else said(words, value))
+
+
+def _part(policy: dict[str, Any], name: str) -> dict[str, Any]:
+    return cast("dict[str, Any]", policy.get(name) or {})
+
+
+def said(words: Words, value: object) -> str:
+    """A value of the policy for people."""
+    if isinstance(value, bool):
+        return words("policy.yes" if value else "policy.no")
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in cast("list[object]", value)) or _NOBODY
+    if isinstance(value, int | float):
+        return f"{value:,.0f}"
+    return _NOBODY if value is None else words.of("policy.word", str(value))
