@@ -10,6 +10,7 @@ from office_server.dashboard.words import Words
 from office_server.rows import SeenMachine
 
 _NOBODY = "–"
+_LIMITS = ("max_sessions", "run_time_s", "prompt_max_bytes", "min_free_memory_mb")
 
 
 def show_policy(visit: Visit, machine: SeenMachine) -> None:
@@ -32,7 +33,12 @@ def show_policy(visit: Visit, machine: SeenMachine) -> None:
                         "checks": policy.get("checks"),
                     })  # fmt: skip
                     text("h3", words("policy.limits"))
-                    _facts(words, _part(policy, "limits"))
+                    _facts(
+                        words,
+                        _in_order(
+                            policy, "limits", "max_sessions", "run_time_s", "prompt_max_bytes", "min_free_memory_mb"
+                        ),
+                    )
                 with element("section"):
                     text("h3", words("policy.leaves"))
                     pushes, approvals = _part(policy, "pull_requests"), _part(policy, "approvals")
@@ -41,7 +47,7 @@ def show_policy(visit: Visit, machine: SeenMachine) -> None:
                         "tools": approvals.get("tools"), "on_revoked": policy.get("on_revoked"),
                     })  # fmt: skip
                     text("h3", words("policy.recordings"))
-                    _facts(words, _part(policy, "recordings"))
+                    _facts(words, _in_order(policy, "recordings", "enabled", "keep_days", "max_mb"))
     dialog.on_value_change(lambda event: None if event.value else dialog.delete())
     dialog.open()
 
@@ -73,6 +79,11 @@ def _facts(words: Words, facts: dict[str, Any]) -> None:
 
 def _part(policy: dict[str, Any], name: str) -> dict[str, Any]:
     return cast("dict[str, Any]", policy.get(name) or {})
+
+
+def _in_order(policy: dict[str, Any], part: str, *names: str) -> dict[str, Any]:
+    """The database keeps no order."""
+    return {name: _part(policy, part).get(name) for name in names}
 
 
 def said(words: Words, value: object) -> str:
