@@ -17,8 +17,10 @@ LEASE_MARGIN_SECONDS = 2.0
 LONGEST_TYPE = 100
 
 
-def known_type(name: str) -> CommandType | str:
+def known_type(name: object) -> CommandType | str:
     """A type that only a newer office knows stays a text: it can still be answered, with what is wrong."""
+    if not isinstance(name, str):
+        raise TypeError(f"no type of command: {name!r}")
     try:
         return CommandType(name)
     except ValueError:
@@ -46,6 +48,12 @@ def _attempt(number: object) -> Attempt:
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 2**31:
         raise ValueError(f"no attempt: {number!r}")
     return Attempt(number)
+
+
+def _version(number: object) -> int | None:
+    if number is not None and (not isinstance(number, int) or isinstance(number, bool)):
+        raise TypeError(f"no version of a persona: {number!r}")
+    return number
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class Command:
             session_id=SessionId(UUID(session)) if session else None,
             command_type=known_type(row["command_type"]),
             payload=row["payload"],
-            persona_version=row.get("persona_version"),
+            persona_version=_version(row.get("persona_version")),
             author=str(row.get("author") or ""),
         )
 

@@ -39,6 +39,23 @@ def a_command() -> Command:
     return Command(CommandId(uuid4()), Attempt(2), OfficeId(uuid4()), None, CommandType.SEND_PROMPT, {"text": "x"})
 
 
+@pytest.mark.parametrize("field", ["id", "attempt", "command_type", "session_id", "office_id", "persona_version"])
+@pytest.mark.parametrize("hostile", [[], {}, 7.5, True, "\x00", ["x"], {"id": None}, 1e300, "text", None], ids=repr)
+async def test_a_row_that_makes_no_sense_is_no_command_or_one_that_can_be_noted(
+    tmp_path: Path, field: str, hostile: Any
+) -> None:
+    row: dict[str, Any] = {"id": str(uuid4()), "attempt": 1, "office_id": str(uuid4()), "session_id": str(uuid4()),
+                           "command_type": "send_prompt", "payload": {}, "persona_version": 1}  # fmt: skip
+    try:
+        command = Command.from_row({**row, field: hostile})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return
+    with Journal(tmp_path / "journal") as journal:
+        journal.claimed([command])
+    with Journal(tmp_path / "journal") as journal:
+        assert [entry.command_id for entry in journal.entries()] == [command.command_id]
+
+
 async def test_each_step_is_there_after_a_restart(tmp_path: Path) -> None:
     claimed, typing, typed, finished, settled = (a_command() for _ in range(5))
     completion = Completion(
