@@ -53,8 +53,8 @@ def offer_apply(visit: Visit) -> None:
                 with wrong:
                     _tell(visit, error)
                 return
+            lead_to(visit.address("plans", plan=made.id))  # before the dialog is gone, in whose place this runs
             dialog.close()
-            lead_to(visit.address("plans", plan=made.id))
 
         with element("div", "does"):
             button(words("frame.cancel"), dialog.close)

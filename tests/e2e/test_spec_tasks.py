@@ -10,27 +10,11 @@ from typing import Any
 import pytest
 
 from tests.support.git import git
+from tests.support.planning_scripts import PLANNING, WORK
 from tests.support.running_office import RunningOffice, semo
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
-PLANNING = """: <<'COMMENTS'
-{{comments}}
-COMMENTS
-mkdir -p {{folder}} && cd {{folder}}
-echo 'WHEN it is asked THE SYSTEM SHALL answer.' > requirements.md
-echo '# Design of round {{round}}' > design.md
-cat > tasks.md <<'TASKS'
-%s
-TASKS
-echo '{"name": "{{name}}"}' > spec-metadata.json
-git add -A . && git commit -qm 'Plan {{round}}'
-echo '{{done}}'
-"""
-WORK = """{{body}}
-git add -A && git commit -qm '{{label}}'
-echo '{{done}}'
-"""
 TASKS = """# Tasks
 
 - [ ] 1 Begin (role: BE)

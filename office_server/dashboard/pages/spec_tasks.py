@@ -123,8 +123,8 @@ def offer_new(visit: Visit) -> None:
                 return
             made: routes.SpecTaskState | None = await visit.attempt(routes.create_spec_task, body=body)
             if made is not None:
-                dialog.close()
                 lead_to(visit.address("spec_tasks", task=made.name))
+                dialog.close()
 
         with element("div", "does"):
             button(words("frame.cancel"), dialog.close)

@@ -1,0 +1,198 @@
+"""Plans and spec tasks in a real browser: applied, written down, followed, judged, answered and stopped."""
+
+import re
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.support.browser import Tab
+from tests.support.planning_scripts import PLANNING, WORK
+from tests.support.running_office import RunningOffice
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
+DONE = "echo '[SEMO:DONE]'"
+TASKS = """# Tasks
+
+- [ ] 1 Begin (role: BE)
+  semo-agent report_progress '{"text": "begun", "percent": 10}'
+  semo-agent spawn_session '{"title": "Extra", "prompt": "echo extra > extra.txt", "role": "QA"}'
+  semo-agent ask_person '{"text": "Shall it go on?", "options": ["go on", "stop"]}' > answer.json
+- [ ] 2 End (role: FE; depends on 1)
+  cp answer.json copied.json
+"""
+
+
+async def applied(api: httpx.AsyncClient, text: str) -> str:
+    answer = await api.post("plans", content=text, headers={"Content-Type": "application/yaml"})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def fits(tab: Tab) -> None:
+    """At every width, in light and dark, and axe has nothing to say."""
+    for width in (360, 2560, 1280):
+        await tab.page.set_viewport_size({"width": width, "height": 900})
+        assert await tab.overflow() <= 0, f"{width} px"
+    for theme in ("light", "dark"):
+        await tab.theme(theme)
+        assert await tab.violations() == [], theme
+
+
+async def test_a_plan_is_applied_followed_hurried_paused_and_cancelled(tab: Tab, office: RunningOffice):
+    name = f"checkout-{uuid4().hex[:6]}"
+    await tab.go("plans")
+    await tab.press("Apply a plan")
+    field = tab.page.get_by_role("dialog").get_by_label("The plan").last
+    await field.fill(f"name: {name}\nwaves:\n  - - {{name: schema, prompt: x, role: BE, pririty: 2}}\n")
+    await tab.press("Apply a plan", "[role=dialog]")
+    wrong = tab.page.locator(".wrong li").first
+    await wrong.wait_for()
+    assert ("line 3" in await wrong.inner_text(), "pririty" in await wrong.inner_text()) == (True, True)
+    await field.fill(
+        f"name: {name}\ndefaults: {{role: BE}}\nwaves:\n"
+        f'  - - {{name: schema, prompt: "echo made; {DONE}"}}\n    - {{name: endless, prompt: "sleep 600"}}\n'
+        f'  - - {{name: api, prompt: "echo served; {DONE}", role: QA}}\n'
+    )
+    await tab.press("Apply a plan", "[role=dialog]")
+    await tab.page.wait_for_url(re.compile("plan="))
+    await tab.live()
+    await tab.page.locator(".job", has_text="schema").locator(".is-done").wait_for()
+    await tab.page.locator(".job", has_text="endless").locator(".is-running").wait_for()
+    await tab.page.locator(".job", has_text="waits for wave 1, of which 1 job is left").wait_for()
+    await tab.page.get_by_role("progressbar", name=name).and_(tab.page.locator("[aria-valuenow='33']")).wait_for()
+    await fits(tab)
+
+    await tab.page.locator(".job", has_text="api").locator("a").focus()
+    await tab.page.keyboard.press("o")
+    dialog = tab.page.get_by_role("dialog")
+    await dialog.get_by_label("Priority").last.fill("7")
+    await tab.press("Set priority", "[role=dialog]")
+    await dialog.locator("dd", has_text=re.compile("^7$")).wait_for()
+    assert await tab.violations() == []
+    await tab.page.keyboard.press("Escape")
+    await tab.page.locator(".job", has_text="Priority +7").wait_for()
+
+    await tab.press("Pause")
+    await tab.page.locator(".plan-head .is-paused").wait_for()
+    await tab.press("Go on")
+    await tab.page.locator(".plan-head .is-running").wait_for()
+    await tab.press("Graph")
+    await tab.page.locator(".graph .node.is-running").wait_for()
+    await fits(tab)
+    await tab.page.locator(".graph .node", has_text="endless").click()
+    await dialog.get_by_text("To its session").wait_for()
+    assert "job=" in tab.page.url
+    await tab.page.keyboard.press("Escape")
+
+    await tab.press("Cancel plan")
+    await tab.press("Cancel plan", "[aria-label='Cancel this plan?']")
+    await tab.page.locator(".plan-head .is-cancelled").wait_for()
+    await tab.page.locator(".graph .node.is-cancelled").first.wait_for()
+    [row] = await office.rows("plans", name=name)
+    assert row["status"] == "cancelled"
+
+
+async def test_a_job_is_done_when_a_person_says_yes_and_gets_a_no_as_its_next_prompt(tab: Tab, office: RunningOffice):
+    question = f"Does it read well? {uuid4().hex[:6]}"
+    async with office.api() as api:
+        plan = await applied(
+            api,
+            f'name: texts\njobs:\n  - {{name: texts, role: BE, prompt: "echo text >> t.md; {DONE}", '
+            f'max_rounds: 1, conditions: [{{person: "{question}"}}]}}\n',
+        )
+        await tab.go("attention")
+        item = tab.page.locator(".item", has_text=question)
+        await item.get_by_label("Why not").last.fill(f"echo longer >> t.md; {DONE}")
+        await item.get_by_role("button", name="No").click()
+        await item.wait_for(state="detached")
+        await item.wait_for()
+        await item.focus()
+        await tab.page.keyboard.press("y")
+        await item.wait_for(state="detached")
+        await tab.go(f"plans?plan={plan}")
+        await tab.page.locator(".job .is-done").wait_for()
+        await tab.page.locator(".job a").click()
+        evidence = tab.page.locator(".evidence li")
+        await evidence.nth(1).wait_for()
+        assert "Does not hold" in await evidence.nth(0).inner_text()
+        assert "Holds" in await evidence.nth(1).inner_text()
+
+
+async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_question_and_an_added_session(
+    tab: Tab, office: RunningOffice
+):
+    name = f"talk-{uuid4().hex[:6]}"
+    await tab.go("spec_tasks")
+    await tab.press("New spec task")
+    dialog = tab.page.get_by_role("dialog")
+    await dialog.get_by_label("Title", exact=True).last.fill("Talk to each other")
+    await dialog.get_by_label("Name of its branch").last.fill(f"{name}-b")
+    await dialog.get_by_text("Plan it at once").click()
+    await tab.press("Write it down", "[role=dialog]")
+    await tab.page.wait_for_url(re.compile(f"task={name}-b"))
+    await tab.page.locator(".plan-head .is-backlog").wait_for()
+    await tab.go("spec_tasks")
+    await tab.page.locator("[aria-label=Backlog] .spec", has_text="Talk to each other").wait_for()
+
+    async with office.api() as api:
+        wishes = {"title": f"Speak {name}", "name": name, "start": True, "planning_template": PLANNING % TASKS}
+        made = await api.post("spec-tasks", json=wishes | {"work_template": WORK})
+        assert made.status_code == 201, made.text
+    await tab.page.locator("[aria-label=Review] .spec a", has_text=name).click()
+    await tab.page.locator(".document .line", has_text="# Design of round 1").click()
+    await dialog.get_by_label("Comment", exact=True).last.fill("Which <b>table</b>?")
+    await tab.press("Comment", "[role=dialog]")
+    await tab.page.locator("[aria-label='design.md'] .comment", has_text="Which <b>table</b>?").wait_for()
+    await fits(tab)
+    await tab.press("Send back")
+    await tab.press("Send back", "[role=dialog]")
+    await tab.page.locator("[aria-label='design.md'] .line.new", has_text="# Design of round 2").wait_for()
+    await tab.page.get_by_text("sent back by").wait_for()
+
+    await tab.go("attention")
+    review = tab.page.locator(".item", has_text=f"Speak {name}")
+    await review.focus()
+    await tab.page.keyboard.press("o")
+    await tab.page.wait_for_url(re.compile(f"task={name}"))
+    await tab.press("Approve")
+    await tab.page.locator(".work", has_text="begun (10 %)").wait_for()
+    await tab.page.locator(".tree .tree .work", has_text="Extra").wait_for()
+    await tab.press("Add a work session")
+    await dialog.get_by_label("Title", exact=True).last.fill("By hand")
+    await dialog.get_by_label("Prompt").last.fill("echo by hand > hand.txt")
+    await tab.press("Add a work session", "[role=dialog]")
+    await tab.page.locator(".work", has_text="By hand").wait_for()
+    await fits(tab)
+
+    await tab.go("attention")
+    asks = tab.page.locator(".item", has_text="Shall it go on?")
+    await asks.wait_for()
+    assert await tab.violations() == []
+    await asks.focus()
+    await tab.page.keyboard.press("1")
+    await asks.wait_for(state="detached")
+    await tab.go(f"spec_tasks?task={name}")
+    await tab.page.locator(".plan-head .is-done").wait_for(timeout=90_000)
+    await tab.page.locator(".timeline li", has_text="was answered by").wait_for()
+    [question] = await office.rows("questions", text="Shall it go on?")
+    assert question["answer"] == "go on"
+
+
+async def test_everything_is_stopped_when_it_was_said_twice(tab: Tab, office: RunningOffice):
+    async with office.api() as api:
+        plan = await applied(api, 'name: endless\nprompts: [{prompt: "sleep 600", role: BE}]\n')
+    await tab.go(f"plans?plan={plan}")
+    await tab.page.locator(".job .is-running").wait_for()
+    await tab.go("plans")
+    await tab.press("Stop everything")
+    await tab.press("Stop everything", "[aria-label='Stop everything in this office?']")
+    await tab.press("Cancel", "[aria-label='Really everything?']")
+    [row] = await office.rows("plans", id=plan)
+    assert row["status"] == "running"
+    await tab.press("Stop everything")
+    await tab.press("Stop everything", "[aria-label='Stop everything in this office?']")
+    await tab.press("Stop everything", "[aria-label='Really everything?']")
+    await tab.page.get_by_text(re.compile("Stopped: [1-9]")).first.wait_for()
+    [row] = await office.rows("plans", id=plan)
+    assert row["status"] == "cancelled"
