@@ -10,13 +10,14 @@ from benchmarks.dispatch import dispatch
 from benchmarks.figures import Figure
 from benchmarks.monitor import monitor
 from benchmarks.outages import outages
+from benchmarks.pages import pages
 from benchmarks.pools import pools
 from benchmarks.reader import reader
 from benchmarks.recovery import recovery
 from benchmarks.scheduling import scheduling
 from benchmarks.terminals import terminals
 
-_ALL = (reader, monitor, terminals, pools, claude, dispatch, delivery, outages, recovery, scheduling)
+_ALL = (reader, monitor, terminals, pools, claude, dispatch, delivery, outages, recovery, scheduling, pages)
 BENCHMARKS = {one.__name__: one for one in _ALL}
 
 
