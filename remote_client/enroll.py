@@ -8,10 +8,27 @@ from pydantic import SecretStr
 
 from remote_client.credentials import Credentials, JoinedOffice, load, save
 from remote_client.supabase_calls import SupabaseCalls
-from shared.errors import BackendDown, ClientRevoked, Conflict, NotFound, OfficeError, by_code
+from shared.errors import BackendDown, ClientRevoked, Conflict, InvalidPayload, NotFound, OfficeError, by_code
 
 UNAUTHENTICATED = 401
 _PROBLEM_PREFIX = "urn:semo:problem:"
+
+
+def read_invitation(invitation: str, office_url: str | None) -> tuple[str, str]:
+    """The office's address and the code, of a code as it is or within its link.
+
+    Raises:
+        InvalidPayload: nothing says where the office is.
+    """
+    address, mark, in_link = invitation.strip().partition("/join#")
+    code = in_link if mark else address
+    url = office_url or (address if mark else None)
+    if url is None:
+        raise InvalidPayload(
+            "a code alone does not say where its office is",
+            advice=f"semo client join {code} --office-url URL, or the whole link in quotes",
+        )
+    return url, code
 
 
 async def join(

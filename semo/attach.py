@@ -7,8 +7,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Protocol
 
+from remote_client.ptyhost.visit import HostSession
 from semo import console
-from semo.attach_host import HostSession
 from semo.attach_office import OfficeSession
 from semo.attach_window import Window
 from semo.office_api import OfficeApi

@@ -7,13 +7,13 @@ import socket
 from pathlib import Path
 
 from remote_client.credentials import Credentials, load, save
-from remote_client.enroll import join
+from remote_client.enroll import join, read_invitation
 from remote_client.policy import load_policy
 from semo.folder import DataFolder, own_folder
 from semo.office_api import OfficeApi
 from semo.office_setup import OfficeAccess
 from semo.problems import Exit, SemoError
-from shared.errors import BackendDown, ClientRevoked, NotFound, OfficeError
+from shared.errors import BackendDown, ClientRevoked, InvalidPayload, NotFound, OfficeError
 
 
 async def join_with_code(office_url: str | None, code: str, name: str | None, state: Path) -> Credentials:
@@ -24,15 +24,10 @@ async def join_with_code(office_url: str | None, code: str, name: str | None, st
             then).
     """
     own_folder(state, "--state")  # before the code is spent
-    address, mark, in_link = code.partition("/join#")
-    if mark:
-        office_url, code = office_url or address, in_link
-    if office_url is None:
-        raise SemoError(
-            "a code alone does not say where its office is",
-            do=f"semo client join {code} --office-url URL, or the whole link in quotes",
-            exit_code=Exit.USAGE,
-        )
+    try:
+        office_url, code = read_invitation(code, office_url)
+    except InvalidPayload as error:
+        raise SemoError(error.detail, do=error.advice or "", exit_code=Exit.USAGE) from error
     try:
         return await join(office_url, code, name or socket.gethostname(), state)
     except BackendDown as error:

@@ -14,6 +14,7 @@ from semo.cli import (
     clients,
     command,
     costs,
+    desktop,
     evidence,
     members,
     monitor,
@@ -66,6 +67,7 @@ app.add_typer(spec.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(spec.questions)
 app.command(hidden=True)(spec.answer)  # `semo questions` shows it with each question
 app.add_typer(client.group, rich_help_panel=MACHINE)
+app.command(rich_help_panel=MACHINE)(desktop.desktop)
 app.add_typer(worktree.group, rich_help_panel=MACHINE)
 app.command(rich_help_panel=MACHINE)(sessions.recordings)
 app.add_typer(monitor.group, rich_help_panel=MACHINE)

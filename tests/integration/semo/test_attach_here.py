@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from remote_client.ptyhost.host_terminals import HostTerminals
+from remote_client.ptyhost.visit import HostSession
 from remote_client.terminals import TOUCHED
-from semo.attach_host import HostSession
 from tests.integration.ptyhost.terminals import Watched, hosted
 from tests.support.person import WAIT_SECONDS, Person
 from tests.support.running_office import semo

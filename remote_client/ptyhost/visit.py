@@ -1,4 +1,4 @@
-"""A session's terminal on this machine, through the host that keeps it, whose socket only its owner can open."""
+"""A person's visit to a session's terminal on this machine, through the host that keeps it: to see it, and to type."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,7 @@ from remote_client.ptyhost.link import HostLink
 from remote_client.ptyhost.places import places_in
 from remote_client.ptyhost.protocol import exit_of, info_of
 from remote_client.terminals import TerminalInfo
-from semo.problems import SemoError
-from shared.errors import Conflict, NotFound, SessionFailed
+from shared.errors import Conflict, NotFound, SessionEnded, SessionFailed
 from shared.terminal_picture import LOOK_BACK_BYTES, Unasking, picture
 
 REPAINT_SECONDS = 0.1
@@ -38,7 +37,7 @@ class HostSession:
         """The session of that id, or whose id alone begins so, in the hosts below these clients' state folders.
 
         Raises:
-            SemoError: there are several.
+            Conflict: there are several.
         """
         found: list[HostSession] = []
         for place in [place for state in dict.fromkeys(states) for place in places_in(state / "host")]:
@@ -53,7 +52,7 @@ class HostSession:
         if len(found) > 1:
             for one in found:
                 await one.close()
-            raise SemoError(f"{len(found)} sessions begin with {name}", do="give more of its id")
+            raise Conflict(f"{len(found)} sessions begin with {name}", advice="give more of its id")
         return found[0] if found else None
 
     @property
@@ -63,13 +62,18 @@ class HostSession:
     def require_alive(self) -> None:
         """
         Raises:
-            SemoError: it has ended.
+            SessionEnded: it has ended.
         """
         if self._info.exit is not None:
-            raise SemoError(
+            raise SessionEnded(
                 f"session {self._info.session_id} has ended: its program {self._info.exit}",
-                do="what it showed is kept: semo recordings",
+                advice="what it showed is kept: semo recordings",
             )
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the terminal as it was found; 0 of one that an older host keeps."""
+        return self._info.cols, self._info.rows
 
     async def output(self) -> AsyncGenerator[bytes]:
         """What to show, to the end of the terminal."""
