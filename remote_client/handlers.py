@@ -81,6 +81,7 @@ class Handlers:
             CommandType.WRITE_DOCUMENTS: specs.write,
             CommandType.MERGE_WORK: specs.merge,
             CommandType.CHECK_WORK: gitwork.check_work,
+            CommandType.READ_WORK: gitwork.read_work,
             CommandType.PUBLISH_BRANCH: gitwork.publish_branch,
             CommandType.FOLLOW_PULL_REQUEST: gitwork.follow_pull_request,
             CommandType.MERGE_BRANCH: gitwork.merge_branch,

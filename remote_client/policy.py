@@ -111,6 +111,12 @@ class PullRequestRules(_Section):
     """Variables of which `gh` and git alone have need, by name."""
 
 
+class WorkRules(_Section):
+    """What the office may see of worktrees besides what is put out in terminals: the diff, and pictures."""
+
+    show: bool = True
+
+
 def _pattern(text: str) -> str:
     SecretPattern.read(text)
     return text
@@ -156,6 +162,7 @@ class Policy(_Section):
     limits: Limits = Field(default_factory=Limits)
     recordings: RecordingRules = Field(default_factory=RecordingRules)
     checks: dict[CheckName, CheckRule] = Field(default_factory=dict[CheckName, CheckRule])
+    work: WorkRules = Field(default_factory=WorkRules)
     pull_requests: PullRequestRules = Field(default_factory=PullRequestRules)
     on_revoked: Literal["interrupt", "terminate", "finish"] = "interrupt"
     """What becomes of running turns when this machine is shut out of its office (`remote_client.revoked`)."""

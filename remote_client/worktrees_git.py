@@ -101,13 +101,37 @@ class Git:
             return None
         return None if status or "\0" in text else text
 
+    def begins(self, *arguments: str, most_bytes: int) -> tuple[bytes, bool]:
+        """The first bytes that git prints, and whether there were more. What it says on failure is left out.
+
+        Raises:
+            SessionFailed: git failed.
+        """
+        with subprocess.Popen(
+            self._command(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            start_new_session=True, env=self._whole_environment(),
+        ) as process:  # fmt: skip
+            assert process.stdout is not None  # noqa: S101  it is piped
+            said = process.stdout.read(most_bytes + 1)
+            if len(said) > most_bytes:
+                process.kill()
+                return said[:most_bytes], True
+        if process.returncode:
+            raise SessionFailed(f"git {arguments[0]} failed in {self.folder}: status {process.returncode}")
+        return said, False
+
+    def _command(self, arguments: tuple[str, ...]) -> list[str]:
+        settings = [word for setting in _QUIET for word in ("-c", setting)]
+        return ["git", "-C", str(self.folder), *settings, *arguments]
+
+    def _whole_environment(self) -> dict[str, str]:
+        return {**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **_ENVIRONMENT, **self.environment}
+
     def _plainly(self, arguments: tuple[str, ...], stdin: IO[bytes] | None) -> tuple[int, bytes, bytes]:
         """How git ended, and all that it wrote to stdout and to stderr."""
-        settings = [word for setting in _QUIET for word in ("-c", setting)]
-        command = ["git", "-C", str(self.folder), *settings, *arguments]
         done = subprocess.run(
-            command, stdin=stdin or subprocess.DEVNULL, capture_output=True, check=False, start_new_session=True,
-            env={**os.environ, "LANGUAGE": "C", "LC_ALL": "C", **_ENVIRONMENT, **self.environment},
+            self._command(arguments), stdin=stdin or subprocess.DEVNULL, capture_output=True, check=False,
+            start_new_session=True, env=self._whole_environment(),
         )  # fmt: skip
         return done.returncode, done.stdout, done.stderr
 
@@ -120,8 +144,7 @@ class Git:
         return [name for name in self(*arguments).split("\0") if name]
 
     def _run(self, arguments: tuple[str, ...], seconds: float | None) -> str:
-        settings = [word for setting in _QUIET for word in ("-c", setting)]
-        command = ["git", "-C", str(self.folder), *settings, *arguments]
+        command = self._command(arguments)
         environment = {**_ENVIRONMENT, **self.environment}
         if self.holding is None:
             # Without a terminal of its own, ssh fails instead of asking.

@@ -103,6 +103,12 @@ class CheckWork(Payload):
     timeout_s: Annotated[float, Field(ge=1, le=86_400)] | None = None
 
 
+class ReadWork(Payload):
+    """What a session's work changed, and the pictures that lie in it; or one of these, by its path in the worktree."""
+
+    picture: Line | None = None
+
+
 class PublishBranch(Payload):
     """Pushes a branch of ours, and opens a pull request when it has a title."""
 
@@ -145,6 +151,7 @@ PAYLOADS: dict[CommandType, type[Payload]] = {
     CommandType.WRITE_DOCUMENTS: WriteDocuments,
     CommandType.MERGE_WORK: MergeWork,
     CommandType.CHECK_WORK: CheckWork,
+    CommandType.READ_WORK: ReadWork,
     CommandType.PUBLISH_BRANCH: PublishBranch,
     CommandType.FOLLOW_PULL_REQUEST: FollowPullRequest,
     CommandType.MERGE_BRANCH: MergeBranch,

@@ -20,6 +20,7 @@ class CommandType(StrEnum):
     WRITE_DOCUMENTS = "write_documents"
     MERGE_WORK = "merge_work"
     CHECK_WORK = "check_work"
+    READ_WORK = "read_work"
     PUBLISH_BRANCH = "publish_branch"
     FOLLOW_PULL_REQUEST = "follow_pull_request"
     MERGE_BRANCH = "merge_branch"

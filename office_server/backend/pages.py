@@ -7,7 +7,7 @@ from uuid import UUID
 from office_server import unknown
 from office_server.backend.connection import Connection
 from office_server.rows import Command, OutputChunk, Picture, Row, SeenSession, Turn
-from shared.ids import ByteOffset, CommandId, OfficeId, SessionId
+from shared.ids import ByteOffset, CommandId, JobId, OfficeId, SessionId
 
 
 class SessionChunk(OutputChunk):
@@ -23,6 +23,10 @@ class SessionEvent(Row):
     kind: str
     detail: dict[str, Any]
     at: datetime
+
+
+class _JobOfExecution(Row):
+    job_id: JobId
 
 
 class _CodeExpiry(Row):
@@ -78,6 +82,12 @@ class Pages:
         if found is None:
             raise unknown.session(office, session)
         return SeenSession.model_validate(found)
+
+    async def jobs_of(self, session: SessionId, limit: int = 10) -> list[JobId]:
+        """The jobs that a session worked on, the latest first."""
+        query = self._connection.table("executions").select(_JobOfExecution.columns()).eq("session_id", str(session))
+        found = await self._connection.read(query.order("seq", desc=True).limit(limit), _JobOfExecution)
+        return list(dict.fromkeys(row.job_id for row in found))
 
     async def put_away(self, office: OfficeId, kind: str, subject: UUID, by: str) -> None:
         """Is not shown as waiting for a person any more, unless it happens again."""

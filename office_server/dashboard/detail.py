@@ -15,6 +15,7 @@ from office_server.dashboard.tabs.current import Current
 from office_server.dashboard.tabs.history import History
 from office_server.dashboard.tabs.logs import Logs
 from office_server.dashboard.tabs.quality import Quality
+from office_server.dashboard.tabs.screenshots import Screenshots
 from office_server.dashboard.visit import Visit
 from office_server.routes import commands, sessions
 from office_server.rows import SeenSession
@@ -22,7 +23,8 @@ from shared.errors import OfficeError
 from shared.ids import SessionId
 
 _TABS: dict[str, type[Tab]] = {
-    "current": Current, "history": History, "logs": Logs, "quality": Quality, "costs": Costs,
+    "current": Current, "history": History, "logs": Logs, "screenshots": Screenshots, "quality": Quality,
+    "costs": Costs,
 }  # fmt: skip
 
 _log = structlog.get_logger(__name__)

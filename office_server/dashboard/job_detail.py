@@ -6,6 +6,7 @@ from nicegui import ui
 
 from office_server.dashboard.bits import Ago, State, attributed, button, element, icon, seconds_in_words, text
 from office_server.dashboard.dialogs import sure
+from office_server.dashboard.evidence_list import build_evidence, in_words
 from office_server.dashboard.refreshing import Refreshing
 from office_server.dashboard.visit import Visit
 from office_server.routes import evidence as evidence_routes
@@ -14,10 +15,9 @@ from office_server.routes.evidence import Evidence, EvidenceList
 from office_server.routes.plan_answers import ExecutionRow, JobDetail
 from shared.errors import OfficeError
 from shared.ids import JobId
-from shared.states import EvidenceStatus, ExecutionStatus, JobStatus
+from shared.states import ExecutionStatus, JobStatus
 
 _AGAIN = (JobStatus.BLOCKED, JobStatus.FAILED, JobStatus.CANCELLED)
-_TONES = {EvidenceStatus.HOLDS: "done", EvidenceStatus.FAILS: "failed", EvidenceStatus.OPEN: "waiting"}
 
 
 class JobDialog:
@@ -104,22 +104,12 @@ class JobDialog:
         words = self._visit.words
         if not found:
             text("p", words("job.wanted" if job.conditions else "job.no_conditions"), "quiet")
-        with element("ul", "evidence"):
-            for one in found:
-                with element("li"):
-                    State(_TONES.get(one.status, "cancelled"), words.of("evidence_status", one.status))
-                    text("span", _condition(one.condition), "mono")
-                    text("span", words("job.round", number=one.round + 1), "quiet")
-                    if one.known_by:
-                        text("span", words.of("known_by", one.known_by), "quiet")
-                    if one.answered_by:
-                        text("span", one.answered_by, "quiet")
-                    tail = one.detail.get("tail") or one.detail.get("error") or one.detail.get("comment")
-                    if tail and one.status is EvidenceStatus.FAILS:
-                        text("pre", str(tail), "json", tabindex="0", aria_label=_condition(one.condition))
-            if not found:
+        if found:
+            build_evidence(words, found)
+        else:
+            with element("ul", "evidence"):
                 for condition in job.conditions:
-                    text("li", _condition(condition), "mono")
+                    text("li", in_words(condition), "mono")
 
     def _build_execution(self, one: ExecutionRow) -> None:
         words = self._visit.words
@@ -209,7 +199,3 @@ def _cost(found: list[ExecutionRow]) -> float | None:
     """What the attempts cost, as far as their agents told."""
     told = [float(one.result["cost_usd"]) for one in found if one.result and one.result.get("cost_usd") is not None]
     return sum(told) if told else None
-
-
-def _condition(condition: dict[str, Any]) -> str:
-    return ", ".join(name if value is True else f"{name}: {value}" for name, value in condition.items())

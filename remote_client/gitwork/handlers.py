@@ -1,4 +1,4 @@
-"""What the commands about work in git do here: check_work, publish_branch, follow_pull_request, merge_branch.
+"""What the commands about work in git do here: check_work, read_work, publish_branch and those of its pull request.
 
 Asks the policy first. One at a time of those that touch the branches of a repository; git and gh run in threads.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from remote_client import persona
 from remote_client.commands import Completion, Hold
-from remote_client.gitwork import conditions, merging, publishing
+from remote_client.gitwork import conditions, looking, merging, publishing
 from remote_client.gitwork.branch import Branch, branch_named
 from remote_client.gitwork.checks import Check, checks_named
 from remote_client.gitwork.hub import Hub
@@ -25,7 +25,7 @@ from remote_client.worktrees import Worktrees
 from remote_client.worktrees_git import Git
 from shared.errors import Conflict, NotFound, OfficeError, PolicyForbids, SessionFailed
 from shared.ids import OfficeId, SessionId
-from shared.payloads import CheckWork, FollowPullRequest, MergeBranch, Payload, PublishBranch
+from shared.payloads import CheckWork, FollowPullRequest, MergeBranch, Payload, PublishBranch, ReadWork
 
 
 class GitWork:
@@ -98,6 +98,21 @@ class GitWork:
             "takes_scripts": session.adapter.abilities.takes_scripts,
         }  # fmt: skip
         return {name: value for name, value in told.items() if value is not None}
+
+    async def read_work(self, hold: Hold, payload: Payload) -> Completion:
+        """What a session's work changed, and the pictures in it; or one of these."""
+        assert isinstance(payload, ReadWork)  # noqa: S101
+        if not self._policy.work.show:
+            raise PolicyForbids(
+                "the policy of this machine keeps what lies in worktrees to itself", advice="set show = true in [work]"
+            )
+        session = self._pool.session(hold.command.session_id)
+        here = Git(session.worktree.path)
+        self._policy.require_session(session.agent, here.folder)
+        base, picture = session.worktree.base, payload.picture
+        if picture is None:
+            return Completion(True, await asyncio.to_thread(looking.look, here, base))
+        return Completion(True, await asyncio.to_thread(looking.read_picture, here, base, picture))
 
     # Publishing -------------------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ create type command_type as enum (
   'create_session', 'send_prompt', 'send_text', 'send_keys', 'get_output',
   'resize', 'cancel', 'terminate', 'release_session',
   'read_documents', 'write_documents', 'merge_work',           -- on the branch of a spec task, in no session
-  'check_work',                                                -- in a session's worktree
+  'check_work', 'read_work',                                   -- in a session's worktree
   'publish_branch', 'follow_pull_request', 'merge_branch');    -- of a branch, in no session, on the machine that client_id names
 
 create type command_status as enum (
@@ -52,6 +52,7 @@ create index agent_commands_waiting    on agent_commands (office_id, priority de
 create index agent_commands_leased     on agent_commands (lease_until) where status = 'processing';
 create index agent_commands_held       on agent_commands (claimed_by) where status = 'processing';
 create index agent_commands_in_session on agent_commands (session_id, seq) where status in ('pending', 'processing');
+create index agent_commands_looking    on agent_commands (finished_at) where command_type = 'read_work';
 create index agent_commands_history    on agent_commands (office_id, seq desc);
 
 create table agent_command_results (
@@ -135,6 +136,7 @@ insert into semo.payload_fields values
   ('check_work',     'commit',          'flag',   false, 0, 1),
   ('check_work',     'since',           'name',   false, 1, 64),
   ('check_work',     'timeout_s',       'number', false, 1, 86400),
+  ('read_work',      'picture',         'line',   false, 1, 200),
   ('publish_branch', 'branch',    'name',    true,  1, 200),
   ('publish_branch', 'base',      'name',    false, 1, 200),
   ('publish_branch', 'title',     'line',    false, 1, 200),

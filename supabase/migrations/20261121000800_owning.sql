@@ -428,7 +428,7 @@ begin
     select * from agent_commands c where c.claimed_by = p_client and c.status = 'processing' and (p_office is null or c.office_id = p_office)
     order by c.seq
   loop
-    if v_command.command_type in ('get_output', 'resize', 'cancel', 'terminate', 'release_session') then
+    if v_command.command_type in ('get_output', 'read_work', 'resize', 'cancel', 'terminate', 'release_session') then
       perform semo.finish(v_command, 'failed', null, 'session_ended', 'the client that had this session was shut out');
     else
       perform semo.rescue(v_command, 'the client that held this was shut out');

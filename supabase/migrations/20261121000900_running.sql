@@ -192,7 +192,7 @@ begin
   where o.client_id = p_client and o.office_id in (select e.office_id from jsonb_to_recordset(p_events) as e(office_id uuid));
 end $$;
 
--- Removes output beyond what each office keeps, oldest first. Returns how many chunks went.
+-- Removes output beyond what each office keeps, oldest first, and what was seen of worktrees an hour ago. Returns how many chunks went.
 create function prune_output()
 returns bigint language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -202,6 +202,9 @@ begin
   where s.id = x.session_id and o.id = s.office_id
     and (x.end_offset <= s.output_bytes - o.output_keep_bytes or x.at < now() - make_interval(days => o.output_keep_days));
   get diagnostics v_count = row_count;
+  update agent_command_results r set result = jsonb_build_object('forgotten', true) from agent_commands c
+  where c.id = r.command_id and c.command_type = 'read_work' and c.finished_at < now() - interval '1 hour'
+    and r.result is not null and not r.result ? 'forgotten';
   return v_count;
 end $$;
 

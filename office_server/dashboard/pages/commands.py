@@ -19,6 +19,7 @@ from shared.ids import CommandId
 from shared.states import CommandStatus, CommandType
 
 _PAGE = 50
+_MOST_CHARACTERS = 60_000
 _STEPS = ("created_at", "claimed_at", "typed_at", "confirmed_at", "finished_at")
 
 
@@ -156,9 +157,9 @@ class _Commands:
 
     def _json(self, title: str, value: object) -> None:
         text("h3", title)
-        text(
-            "pre", json.dumps(value, ensure_ascii=False, indent=2, default=str), "json", tabindex="0", aria_label=title
-        )
+        said = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+        shown = said if len(said) <= _MOST_CHARACTERS else f"{said[:_MOST_CHARACTERS]} …"
+        text("pre", shown, "json", tabindex="0", aria_label=title)
 
     def _links(self, found: routes.CommandDetail) -> None:
         visit, words = self._visit, self._visit.words

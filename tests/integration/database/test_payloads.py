@@ -64,6 +64,7 @@ MISTAKES: list[tuple[str, Any, bool, str]] = [
     ("cancel", {"force": True}, True, 'cancel: unknown field "force"'),
     ("terminate", {}, False, "terminate: needs a session_id"),
     ("release_session", {"x": 1}, True, 'release_session: unknown field "x"'),
+    ("read_work", {"picture": "a\nb"}, True, '"picture" must be one line'),
     ("check_work", {}, False, "check_work: needs a session_id"),
     ("check_work", {"checks": "test"}, True, 'check_work: "checks" must be a list of at most 20 texts'),
     ("check_work", {"checks": ["make test"]}, True, 'check_work: "checks" holds "make test", which is no name'),
@@ -124,6 +125,7 @@ async def test_a_mistake_is_refused_in_words_that_name_it_whoever_makes_it(
         ("check_work", {"checks": ["test"], "must_change": ["src/**"], "must_not_change": ["*.lock"], "commit": True,
                         "since": "0123abc", "timeout_s": 60}, True),
         ("check_work", {}, True),
+        ("read_work", {"picture": "shots/a b.png"}, True),
     ],
 )  # fmt: skip
 async def test_what_the_design_says_is_taken(

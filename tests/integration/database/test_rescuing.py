@@ -17,6 +17,7 @@ IN_A_SESSION: dict[str, Row] = {
     "terminate": {},
     "release_session": {},
     "check_work": {},
+    "read_work": {},
 }
 IN_NO_SESSION: dict[str, Row] = {
     "create_session": {"role": "BE"},

@@ -1,6 +1,7 @@
 """Work in git on a real machine: checked by names, published, forecast, merged; and a job done on evidence alone."""
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import Awaitable, Callable
@@ -67,6 +68,44 @@ async def test_a_session_is_checked_by_names_that_its_machine_knows(office: Offi
     assert (check["status"], check["tail"], check["known_by"]) == (4, "nothing made", "exit")
     assert (after.result["holds"], after.result["changed"], after.result["takes_scripts"]) == (True, ["made.txt"], True)
     assert (unknown.error_code, "no check" in unknown.error) == ("policy_forbids", True)
+
+
+async def test_people_see_the_diff_and_the_pictures_of_a_sessions_work_as_far_as_its_machine_lets_them(
+    office: Office, machine: Make
+):
+    one = await started(machine)
+    session = await office.session(task="seen")
+    await commits(office, session, "made.txt", "made")
+    script = [
+        "echo more >> made.txt", "echo fresh > new.txt", "echo '*.png' > .gitignore", "mkdir shots",
+        r"printf '\211PNG\r\n\032\nrest' > shots/page.png", "echo text > shots/fake.jpg", "ln -s /etc/hostname out.png",
+        "head -c 600000 /dev/zero > shots/large.gif",
+    ]  # fmt: skip
+    await prompt(office, session, "; ".join(script))
+
+    seen = (await office.do("read_work", session_id=session)).result
+    changed = {file["path"]: (file["added"], file["removed"]) for file in seen["files"]}
+    assert (changed["made.txt"], changed["new.txt"], seen["commits"]) == ((2, 0), (1, 0), 1)
+    assert {"+made", "+more", "+fresh"} <= set(seen["diff"].splitlines())
+    assert {picture["path"] for picture in seen["pictures"]} == {"shots/page.png", "shots/fake.jpg", "shots/large.gif"}
+
+    picture = (await office.do("read_work", {"picture": "shots/page.png"}, session_id=session)).result
+    assert (picture["media_type"], base64.b64decode(picture["data"])) == ("image/png", b"\x89PNG\r\n\x1a\nrest")
+    refused = {
+        name: (await office.do("read_work", {"picture": name}, session_id=session)).error_code
+        for name in ("shots/fake.jpg", "shots/large.gif", "out.png", "../seen/shots/page.png", "made.txt")
+    }
+    assert refused == {
+        "shots/fake.jpg": "invalid_payload", "shots/large.gif": "invalid_payload", "out.png": "not_found",
+        "../seen/shots/page.png": "not_found", "made.txt": "not_found",
+    }  # fmt: skip
+
+    policy = one.folder / "policy.toml"
+    await one.stop()
+    policy.write_text(policy.read_text() + "\n[work]\nshow = false\n")
+    await one.start()
+    session = await office.session(task="kept")
+    assert (await office.do("read_work", session_id=session)).error_code == "policy_forbids"
 
 
 async def test_a_check_ends_when_its_session_is_cancelled(office: Office, machine: Make, tmp_path: Path):
