@@ -37,7 +37,7 @@ class Desktop(QObject):
         self.window = Window(words, self.bridge, machines, autostart, self._may_hide)
         self._notices = Notices(words)
         self.tray = Tray(
-            words, self.window.bring_up, self._go_to, self.window.change_pause, self._stop_all, self.leave
+            words, self.window.bring_up, self.go_to, self.window.change_pause, self._stop_all, self.leave
         )  # fmt: skip
         self._drawing = QTimer(self, singleShot=True, interval=DRAW_MS)
         self._drawing.timeout.connect(self.show_state)
@@ -85,7 +85,7 @@ class Desktop(QObject):
             for notice in self._notices.of(machine):
                 self.tray.notify(notice)
 
-    def _go_to(self, notice: Notice) -> None:
+    def go_to(self, notice: Notice) -> None:
         self.window.go_to(notice.machine, notice.page, notice.subject)
 
     def _stop_all(self) -> None:

@@ -39,6 +39,7 @@ class SessionsPage(QWidget):
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
         self.list.setIconSize(QSize(12, 12))
+        self.list.setStyleSheet("QTreeView::item { padding: 5px 4px; }")
         self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.list.setAccessibleName(words("page.sessions"))
         header = self.list.header()

@@ -56,7 +56,7 @@ app.add_typer(plan.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(plan.stop)
 app.command(rich_help_panel=WORK)(approvals.approvals)
 app.command(rich_help_panel=WORK)(approvals.approve)
-app.command(rich_help_panel=WORK)(approvals.deny)
+app.command(hidden=True)(approvals.deny)  # `semo approvals` shows it with each request
 app.add_typer(command.group, rich_help_panel=WORK)
 app.command(rich_help_panel=WORK)(costs.costs)
 app.add_typer(budget.group, rich_help_panel=WORK)
@@ -68,9 +68,9 @@ app.command(rich_help_panel=WORK)(spec.questions)
 app.command(hidden=True)(spec.answer)  # `semo questions` shows it with each question
 app.add_typer(client.group, rich_help_panel=MACHINE)
 app.command(rich_help_panel=MACHINE)(desktop.desktop)
-app.add_typer(worktree.group, rich_help_panel=MACHINE)
+app.add_typer(worktree.group, hidden=True)  # docs/sessions.md
 app.command(rich_help_panel=MACHINE)(sessions.recordings)
-app.add_typer(monitor.group, rich_help_panel=MACHINE)
+app.add_typer(monitor.group, hidden=True)  # docs/agents.md
 app.add_typer(server.group, rich_help_panel=SERVER)
 
 

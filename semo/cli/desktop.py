@@ -21,7 +21,7 @@ def desktop(
         bool, typer.Option("--start-client", help="Also start the client, unless it runs already.")
     ] = False,
 ) -> None:
-    """Open the window for the client on this machine: what runs, what waits for you, pause, stop."""
+    """Open the window: what runs on this machine, and what waits for you."""
     with errors_in_words():
         for module in ("PySide6", "pyghostty"):
             if importlib.util.find_spec(module) is None:

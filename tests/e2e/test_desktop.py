@@ -1,0 +1,130 @@
+"""The window on a real display, driven as a person would: joining an office, watching, approving, pausing, stopping."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.claude_cli import ClaudeHome, claude_program
+from tests.support.display import Watcher, display
+from tests.support.git import new_repository
+from tests.support.messages_api import MessagesApi, Use, say
+from tests.support.running_office import RunningOffice, semo
+
+PICTURES = os.environ.get("SEMO_PICTURES")
+
+
+@pytest.mark.timeout(300)
+async def test_a_person_lends_their_machine_watches_answers_pauses_and_stops(tmp_path: Path) -> None:
+    repository, state, policy = new_repository(tmp_path / "web"), tmp_path / "state", tmp_path / "policy.toml"
+    office = await RunningOffice.open(tmp_path / "data")
+    try:
+        async with MessagesApi.serving() as api, display() as screen:
+            home = ClaudeHome.make(tmp_path / "home", api.url, [repository])
+            variables = [name for name in home.environment if name not in ("HOME", "LANG")]
+            policy.write_text(
+                f'allowed_roots = ["{tmp_path}"]\ndefault_agent = "shell"\n\n'
+                f'[[repositories]]\npath = "{repository}"\n\n[agents.shell]\n\n'
+                f'[agents.claude]\ncommand = ["{claude_program()}"]\nenvironment = {json.dumps(variables)}\n'
+            )
+            environment = os.environ | home.environment | {"SEMO_CLIENT_LEASE_SECONDS": "10"}
+            async with Watcher.before(state, policy, screen, environment) as person:
+                try:
+                    await _a_day(office, api, person, state)
+                finally:
+                    await semo("client", "stop", "--state", str(state))
+            ended = await semo("client", "status", "--state", str(state))
+            assert ended.exit_code != 0, ended
+    finally:
+        await office.close()
+
+
+async def _a_day(office: RunningOffice, api: MessagesApi, person: Watcher, state: Path) -> None:
+    await person.until(lambda seen: seen["standing"] == "In no office")
+    async with office.api() as rest:
+        the_office = str(rest.base_url).rstrip("/")
+        (await rest.patch(the_office, json={"warm_roles": []})).raise_for_status()  # no sessions but those asked for
+        invitation = (await rest.post("enrollments", json={})).raise_for_status().json()
+    await person.do("page", "machine")
+    await person.do("fill", "Code or link", invitation["link"])
+    await person.do("fill", "What to call this machine", "desk")
+    await person.do("click", "Join")
+    await person.until(lambda seen: seen["standing"] == "Live")  # it was started, too
+    [machine] = await office.rows("remote_clients", name="desk")
+    here = {"client_id": machine["id"]}
+
+    # Watching and approving
+    wanted = {"role": "BE", "agent": "claude", "task": "login"}
+    created = await office.final(await office.insert("create_session", wanted, **here))
+    assert created["status"] == "completed", created
+    session = created["result"]["session_id"]
+    worktree = Path(created["result"]["worktree_path"])
+    api.script("APPROVED", Use("Bash", {"command": "touch approved.txt"}), say("It is there. [SEMO:DONE]"))
+    prompt = await office.insert("send_prompt", {"text": "APPROVED, please"}, session_id=session)
+    seen = await person.until(lambda seen: "BE wants to use Bash" in seen["notices"])
+    await person.do("notice")
+    seen = await person.until(lambda seen: seen["page"] == "waiting" and bool(seen["exact"]))
+    assert "command: touch approved.txt" in seen["exact"][0]
+    assert not (worktree / "approved.txt").exists()
+    await _picture(person, "desktop-waiting")
+    await person.do("click", "Approve")
+    done = await office.final(prompt)
+    assert done["status"] == "completed", done
+    assert (worktree / "approved.txt").exists()
+    [approval] = await office.rows("approvals", session_id=session)
+    assert (approval["status"], approval["answered_by"]) == ("approved", "machine:desk")
+    await person.until_text("Nothing waits for you.")
+    await person.do("terminal", session)
+    await person.until(lambda seen: "It is there." in seen["terminal"])
+    await _picture(person, "desktop-sessions")
+
+    # Pausing
+    await person.do("click", "Pause")
+    await person.until(lambda seen: seen["standing"] == "Paused")
+    kept = await office.insert("create_session", {"role": "QA"}, **here)
+    async with office.api() as rest:
+        waiting = (await rest.get(f"commands/{kept}")).raise_for_status().json()
+    assert (waiting["status"], waiting["waiting"]["reason"]) == ("pending", "paused"), waiting
+    await person.do("click", "Resume")
+    assert (await office.final(kept))["status"] == "completed"
+
+    # The client dies: its terminals go on, and the window starts it again
+    status = (await semo("client", "status", "--state", str(state), "--json")).last_line
+    assert len(status["sessions"]) == 2, status
+    os.kill(status["state"]["pid"], signal.SIGKILL)
+    await person.until(lambda seen: seen["standing"] == "Not running")
+    await person.do("page", "machine")
+    await person.do("click", "Start the client")
+    await person.until(lambda seen: seen["standing"] == "Live")
+    await _picture(person, "desktop-machine")
+
+    # Stopping one, then all, which is asked twice
+    await person.do("page", "sessions")
+    await person.do("terminal", session)
+    await person.do("click", "Stop this session…")
+    await person.do("click", "Stop it")
+    await _ended(office, session)
+    await person.do("click", "Stop all…")
+    await person.do("click", "Stop all…")
+    await person.do("click", "Once more: stop all 1 now")
+    await person.until_text("No sessions. They begin when the office asks for work.")
+    await _ended(office, (await office.rows("agent_sessions", role="QA", client_id=machine["id"]))[-1]["id"])
+    await person.do("page", "hour")
+    await _picture(person, "desktop-hour")
+    assert (await person.do("look"))["standing"] == "Paused"
+
+
+async def _ended(office: RunningOffice, session: str) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            if (await office.rows("agent_sessions", id=session))[0]["ended_at"] is not None:
+                return
+            await asyncio.sleep(0.1)
+
+
+async def _picture(person: Watcher, name: str) -> None:
+    if PICTURES:
+        await person.do("shoot", f"{PICTURES}/{name}.png")
