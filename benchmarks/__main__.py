@@ -6,6 +6,7 @@ import sys
 
 from benchmarks.claude import claude
 from benchmarks.delivery import delivery
+from benchmarks.desktop import desktop
 from benchmarks.dispatch import dispatch
 from benchmarks.figures import Figure
 from benchmarks.monitor import monitor
@@ -17,7 +18,7 @@ from benchmarks.recovery import recovery
 from benchmarks.scheduling import scheduling
 from benchmarks.terminals import terminals
 
-_ALL = (reader, monitor, terminals, pools, claude, dispatch, delivery, outages, recovery, scheduling, pages)
+_ALL = (reader, monitor, terminals, pools, claude, dispatch, delivery, outages, recovery, scheduling, pages, desktop)
 BENCHMARKS = {one.__name__: one for one in _ALL}
 
 

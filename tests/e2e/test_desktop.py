@@ -79,7 +79,7 @@ async def _a_day(office: RunningOffice, api: MessagesApi, person: Watcher, state
     await person.until_text("Nothing waits for you.")
     await person.do("terminal", session)
     await person.until(lambda seen: "It is there." in seen["terminal"])
-    await _picture(person, "desktop-sessions")
+    await _picture(person, "desktop-sessions", "dark")
 
     # Pausing
     await person.do("click", "Pause")
@@ -125,6 +125,8 @@ async def _ended(office: RunningOffice, session: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def _picture(person: Watcher, name: str) -> None:
+async def _picture(person: Watcher, name: str, scheme: str = "light") -> None:
     if PICTURES:
+        await person.do("scheme", scheme)
         await person.do("shoot", f"{PICTURES}/{name}.png")
+        await person.do("scheme", "light")
