@@ -41,6 +41,7 @@ def main() -> int:
     if not (arguments.background and QSystemTrayIcon.isSystemTrayAvailable()):
         desktop.window.show()
     listening = listen_to_signals(desktop)
+    once.can_be_called()
     gc.freeze()
     code = application.exec()
     desktop.close()

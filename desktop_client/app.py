@@ -122,13 +122,18 @@ class Once:
         except BlockingIOError:
             return False
         self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
         return True
 
+    def can_be_called(self) -> None:
+        """From here on this process hears when it is called."""
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
     def call_the_first(self) -> None:
+        """Has its window come up. One that is just starting shows it without being called."""
         self._file.seek(0)
-        os.kill(int(self._file.read()), signal.SIGUSR1)
+        if process := self._file.read():
+            os.kill(int(process), signal.SIGUSR1)
 
 
 def listen_to_signals(desktop: Desktop) -> tuple[QSocketNotifier, socket.socket, socket.socket]:

@@ -112,6 +112,25 @@ async def test_one_session_is_stopped_and_then_all_of_them(office: Office, machi
     await link.close()
 
 
+async def test_a_question_of_an_agent_is_answered_here_once(office: Office, shared_client: Machine) -> None:
+    link = await link_to(shared_client)
+    asks = """semo-agent ask_person '{"text": "Shall it go on?", "options": ["yes", "no"]}'; echo '[SEMO:DONE]'"""
+    prompt = await office.ask("send_prompt", {"role": "BE", "text": asks})
+    [question] = (await until(link, lambda now: bool(now.questions))).questions
+    assert (question.role, question.text, question.options) == ("BE", "Shall it go on?", ["yes", "no"])
+    with pytest.raises(InvalidPayload):
+        await link.call("answer_question", question_id=question.question_id, answer=" ")
+    await link.call("answer_question", question_id=question.question_id, answer="yes")
+    with pytest.raises(Conflict):
+        await link.call("answer_question", question_id=question.question_id, answer="no")
+    answer = await office.until(prompt)
+    assert answer.status == "completed", answer
+    [row] = await office.sql("select answer, answered_by from questions where id = %s", question.question_id)
+    assert (row["answer"], row["answered_by"]) == ("yes", "machine:laptop")
+    assert not (await until(link, lambda now: not now.questions)).questions
+    await link.close()
+
+
 async def test_the_client_is_stopped_in_order_and_those_who_follow_are_told(machine: Makes) -> None:
     laptop = await (await machine()).start()
     link = await link_to(laptop)
