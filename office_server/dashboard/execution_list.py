@@ -34,8 +34,7 @@ class ExecutionList:
         self._cards: dict[JobId, _Card] = {}
         self._search = ""
         self._many = _PAGE
-        self._history: list[JobSeen] = []
-        self._asked: object = None
+        self._history: list[JobSeen] | None = None
         words = visit.words
         with element("section", "at-work", aria_label=words("execute.active")):
             text("h2", words("execute.active"))
@@ -58,15 +57,11 @@ class ExecutionList:
         if self._active.is_deleted:
             return
         self._show_active(found)
-        # What is over changes only when something stops being open, or when something else is looked for.
-        asked = self._search, self._many, frozenset(one.id for one in found.jobs)
-        if asked != self._asked:
-            self._asked = asked
-            over: jobs.JobHistory = await self._visit.do(
-                jobs.search_jobs, search=self._search, status=_OVER, limit=self._many
-            )
-            if not self._box.is_deleted:
-                self._show_history(over)
+        over: jobs.JobHistory = await self._visit.do(
+            jobs.search_jobs, search=self._search, status=_OVER, limit=self._many
+        )
+        if not self._box.is_deleted:
+            self._show_history(over)
 
     # What is at work --------------------------------------------------------------------------------------------------
 
@@ -96,7 +91,7 @@ class ExecutionList:
     # What was ---------------------------------------------------------------------------------------------------------
 
     def _show_history(self, found: jobs.JobHistory) -> None:
-        if found.jobs == self._history and self._history:
+        if found.jobs == self._history:
             return
         self._history = found.jobs
         words = self._visit.words

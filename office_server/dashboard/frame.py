@@ -93,7 +93,7 @@ async def _show(made: Page, request: Request, office_id: OfficeId) -> Response |
         who = await people.who_looks(shared().services, access)
         offices = await offices_of(shared().services, who.caller)
     except Unauthenticated:
-        return RedirectResponse(sign_in.address(here), 303)
+        return RedirectResponse(sign_in.address(here, "expired" if COOKIE in request.cookies else ""), 303)
     except (Forbidden, NotFound):
         return RedirectResponse(f"{BASE}/", 303)
     except OfficeError as error:

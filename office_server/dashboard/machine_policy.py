@@ -7,22 +7,49 @@ from nicegui import ui
 from office_server.dashboard.bits import attributed, button, element, icon, text
 from office_server.dashboard.visit import Visit
 from office_server.dashboard.words import Words
-from office_server.rows import SeenMachine
+from office_server.rows import Picture, SeenMachine
+from shared.ids import ClientId
 
 _NOBODY = "–"
 _LIMITS = ("max_sessions", "run_time_s", "prompt_max_bytes", "min_free_memory_mb")
 
 
-def show_policy(visit: Visit, machine: SeenMachine) -> None:
-    words, policy = visit.words, machine.policy or {}
-    title = words("policy.title", name=machine.name)
-    with attributed(ui.dialog(), aria_label=title) as dialog, element("div", "sheet opened policy"):
-        with element("header", "head"):
-            text("h2", title)
-            element("span", "space")
-            with button("", dialog.close, "button bare", aria_label=words("frame.close")):
-                icon("close")
-        with element("div", "tab", tabindex="0"):
+class PolicyDialog:
+    """Follows the machine: a policy that its owner changes is another one here, too."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._words = visit.words
+        self._id: ClientId | None = None
+        self._shown: object = None
+        self._dialog = ui.dialog()
+        with self._dialog, element("div", "sheet opened policy"):
+            with element("header", "head"):
+                self._title = text("h2", "")
+                element("span", "space")
+                with button("", self._dialog.close, "button bare", aria_label=self._words("frame.close")):
+                    icon("close")
+            self._box = element("div", "tab", tabindex="0")
+
+    def open(self, machine: SeenMachine) -> None:
+        self._id = machine.id
+        self._show(machine)
+        self._dialog.open()
+
+    def look(self, picture: Picture) -> None:
+        machine = next((one for one in picture.machines if one.id == self._id), None)
+        if machine is not None and self._dialog.value:
+            self._show(machine)
+
+    def _show(self, machine: SeenMachine) -> None:
+        if self._shown == (machine.id, machine.name, machine.policy):
+            return
+        self._shown = machine.id, machine.name, machine.policy
+        words, policy = self._words, machine.policy or {}
+        title = words("policy.title", name=machine.name)
+        attributed(self._dialog, aria_label=title).update()
+        self._title.show(title)
+        self._box.clear()
+        with self._box:
             text("p", words("policy.hint"), "quiet")
             _agents(words, policy)
             with element("div", "two"):
@@ -33,12 +60,7 @@ def show_policy(visit: Visit, machine: SeenMachine) -> None:
                         "checks": policy.get("checks"),
                     })  # fmt: skip
                     text("h3", words("policy.limits"))
-                    _facts(
-                        words,
-                        _in_order(
-                            policy, "limits", "max_sessions", "run_time_s", "prompt_max_bytes", "min_free_memory_mb"
-                        ),
-                    )
+                    _facts(words, _in_order(policy, "limits", *_LIMITS))
                 with element("section"):
                     text("h3", words("policy.leaves"))
                     pushes, approvals = _part(policy, "pull_requests"), _part(policy, "approvals")
@@ -48,8 +70,6 @@ def show_policy(visit: Visit, machine: SeenMachine) -> None:
                     })  # fmt: skip
                     text("h3", words("policy.recordings"))
                     _facts(words, _in_order(policy, "recordings", "enabled", "keep_days", "max_mb"))
-    dialog.on_value_change(lambda event: None if event.value else dialog.delete())
-    dialog.open()
 
 
 def _agents(words: Words, policy: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from office_server.dashboard.dialogs import one_line, sure
 from office_server.dashboard.enrolling import offer_code
 from office_server.dashboard.feed import News
 from office_server.dashboard.frame import page
-from office_server.dashboard.machine_policy import show_policy
+from office_server.dashboard.machine_policy import PolicyDialog
 from office_server.dashboard.visit import Visit
 from office_server.dashboard.wrong import wrong
 from office_server.routes import clients, enrollment
@@ -23,6 +23,7 @@ async def machines(visit: Visit) -> None:
     if visit.may(enrollment.create_enrollment):
         with element("div", "tools"):
             button(words("machines.enrol"), lambda: offer_code(visit), "button first")
+    policy = PolicyDialog(visit)
     box = element("div", "cards")
     nothing = empty(words("machines.none"), words("machines.none_hint"))
     shown: list[object] = []
@@ -38,7 +39,8 @@ async def machines(visit: Visit) -> None:
             box.clear()
             with box:
                 for machine in picture.machines:
-                    memories[machine.id] = _machine(visit, machine, _sessions_of(machine, picture))
+                    memories[machine.id] = _machine(visit, machine, _sessions_of(machine, picture), policy)
+        policy.look(picture)
         for machine in picture.machines:
             memories[machine.id].show(machine)
         nothing.set_visibility(not picture.machines)
@@ -56,7 +58,7 @@ def _sessions_of(machine: SeenMachine, picture: Picture) -> list[SeenSession]:
     return [seen for seen in picture.sessions if seen.client_id == machine.id and seen.ended_at is None]
 
 
-def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession]) -> "_Memory":
+def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession], policy: PolicyDialog) -> "_Memory":
     words = visit.words
     with element("article", "sheet card", aria_label=machine.name):
         with element("div", "top"):
@@ -92,7 +94,7 @@ def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession]) ->
                         State(seen.status, words.of("status", seen.status))
         with element("div", "does"):
             if machine.policy is not None:
-                button(words("machines.policy"), lambda: show_policy(visit, machine))
+                button(words("machines.policy"), lambda: policy.open(machine))
             if visit.may(clients.change_client):
                 button(words("do.rename"), lambda: _rename(visit, machine))
                 drains = machine.draining_since is not None

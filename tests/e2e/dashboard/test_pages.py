@@ -12,7 +12,9 @@ from tests.support.browser import Tab, sign_in_code
 from tests.support.running_office import RunningOffice
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
-PAGES = ("attention", "sessions", "machines", "pool", "commands", "settings", "plans", "spec_tasks")
+PAGES = (
+    "attention", "sessions", "execute", "machines", "pool", "commands", "costs", "settings", "plans", "spec_tasks",
+)  # fmt: skip
 DONE = "echo '[SEMO:DONE]'"
 
 

@@ -6,6 +6,9 @@ from uuid import UUID, uuid4
 import jwt
 import pytest
 
+from office_server.backend import open_backend
+from shared.errors import Unauthenticated
+from shared.ids import OfficeId
 from tests.integration.office_server.conftest import Api, Project, TokenMaker, caller, running_server
 from tests.integration.office_server.test_access import assert_problem
 from tests.support.embedded import EmbeddedPostgres
@@ -72,3 +75,40 @@ async def test_a_token_that_asks_too_often_is_told_when_to_come_back(
         assert answers[0].headers["cache-control"] == "no-store"
         async with caller(url, office_id, await new_token()) as another:
             assert (await another.get("/sessions")).status_code == 200
+
+
+async def test_admins_let_people_in_change_and_remove_them_and_who_is_new_gets_a_password_once(
+    project: Project, office_id: str, admin: Api
+):
+    email = f"Ada.{uuid4().hex[:8]}@example.com"
+    key = uuid4().hex
+    made = await admin.post("/members", {"email": email, "role": "operator"}, key=key)
+    assert (made.status_code, made.json()["role"]) == (201, "operator")
+    user, password = made.json()["user_id"], made.json()["password"]
+    again = await admin.post("/members", {"email": email, "role": "operator"}, key=key)
+    assert (again.json()["user_id"], again.json()["password"]) == (user, password)
+    assert_problem(await admin.post("/members", {"email": email.upper(), "role": "viewer"}), 409, "conflict", "already")
+    assert_problem(await admin.post("/members", {"email": "nobody", "role": "viewer"}), 422, "invalid_payload")
+
+    async with open_backend(project.url, project.service_role_key) as backend:
+        assert str(await backend.members.who_has(email, password)) == user
+        with pytest.raises(Unauthenticated):
+            await backend.members.who_has(email, "another")
+        # Whoever asks next is still the service, not who signed in.
+        assert str((await backend.members.of(OfficeId(UUID(office_id))))[0].user_id) == user
+
+    changed = await admin.patch(f"/members/{user}", {"role": "viewer"})
+    assert changed.json()["role"] == "viewer"
+    assert [one["email"] for one in (await admin.get("/members")).json()["members"]] == [email.lower()]
+    assert (await admin.delete(f"/members/{user}")).status_code == 204
+    assert_problem(await admin.delete(f"/members/{user}"), 404, "not_found", "no member")
+    known = (await admin.post("/members", {"email": email, "role": "admin"})).json()
+    assert (known["user_id"], known["password"]) == (user, None)
+
+
+async def test_machines_are_no_people(project: Project, office_id: str, admin: Api):
+    user, email = uuid4(), f"client-{uuid4()}@clients.semo.invalid"
+    await project.sql("insert into auth.users (id, email) values (%s, %s)", user, email)
+    await project.sql("insert into remote_clients (id, user_id, name) values (%s, %s, 'm')", uuid4(), user)
+    assert_problem(await admin.post("/members", {"email": email, "role": "admin"}), 409, "conflict", "already")
+    assert await project.sql("select 1 from office_members where user_id = %s", user) == []
