@@ -66,7 +66,7 @@ class ExecutionList:
     # What is at work --------------------------------------------------------------------------------------------------
 
     def _show_active(self, found: jobs.JobHistory) -> None:
-        order = sorted(found.jobs, key=lambda job: (job.status in (JobStatus.WAITING, JobStatus.READY), -job.seq))
+        order = sorted(found.jobs, key=_place)
         for gone in self._cards.keys() - {job.id for job in order}:
             self._cards.pop(gone).box.delete()
         for place, job in enumerate(order):
@@ -98,7 +98,7 @@ class ExecutionList:
         self._box.clear()
         with self._box:
             if not found.jobs:
-                empty(words("execute.no_history"))
+                empty(words("execute.not_found" if self._search else "execute.no_history"))
                 return
             with element("div", "sheet scroll", tabindex="0"), element("table", "table rows"):
                 with element("thead"), element("tr"):
@@ -190,6 +190,12 @@ class _Card:
         self.has_tail = True
         self._tail.show(tail)
         self._tail.set_visibility(True)
+
+
+def _place(job: JobSeen) -> tuple[bool, int]:
+    """The latest that runs first; then those that wait, as they will come."""
+    waits = job.status in (JobStatus.WAITING, JobStatus.READY)
+    return waits, job.seq if waits else -job.seq
 
 
 def took(run: ExecutionRow | None) -> str:
