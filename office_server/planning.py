@@ -8,10 +8,11 @@ from office_server.backend import Backend
 from office_server.once import digest_of
 from office_server.plan_compile import compile_plan, templates_of
 from office_server.plan_document import Place, PlanDocument
-from office_server.plan_text import PlanText
+from office_server.plan_text import BadPlan, PlanText, problem
 from office_server.prompt_templates import Template
 from office_server.rows import PromptTemplate
 from office_server.scheduler import Scheduler
+from office_server.waiting import without_repository
 from shared.ids import OfficeId, PlanId
 
 
@@ -61,6 +62,9 @@ class Planner:
             row = _version(await self._backend.plans.templates(office, name.partition("@")[0]), name)
             if row is not None:
                 templates[name] = as_template(row)
+        if lacking := await self._backend.clients.lend_nothing(office):
+            told = ", ".join(without_repository(name, repository) for name, repository in lacking.items())
+            raise BadPlan([problem((), f"no machine has the repository of this office: {told}", text.lines)])
         return compile_plan(text, roles, templates, secrets.token_hex(3), added=added)
 
 

@@ -12,7 +12,8 @@ class Waiting(BaseModel):
     advice: str | None = Field(description="what to do about it; null: nothing, it goes on by itself")
     clients: list[dict[str, Any]] = Field(
         description="the machines that it is about: name, online, last_seen_at, and what keeps each: offline,"
-        " not_capable, draining, paused, busy, circuit_open, low_memory, agent_overloaded, agent_quota, or null"
+        " not_capable, no_repository, draining, paused, busy, circuit_open, low_memory, agent_overloaded,"
+        " agent_quota, or null"
     )
 
 
@@ -25,6 +26,10 @@ _SENTENCES = {
     "no_client_capable": (
         "No machine that is online has {wanted}: {names}.",
         "allow it in the policy of a machine (docs/policy.md), or ask for what is there",
+    ),
+    "no_repository": (
+        "The repository of this office is not on any machine that is online: {repositories}.",
+        "name it in the policy of a machine ([[repositories]], docs/policy.md), or wait for one that has it",
     ),
     "all_clients_busy": ("All sessions are taken on {names}; it starts when one is free.", None),
     "circuit_open": (
@@ -71,8 +76,20 @@ def in_words(found: dict[str, Any] | None, payload: Mapping[str, Any] | None = N
         names=_names(clients, _OF_A_CLIENT.get(reason, reason)),
         away=", ".join(_away(client) for client in clients),
         wanted=_wanted(payload or {}),
+        repositories=", ".join(
+            without_repository(client["name"], client.get("repository"))
+            for client in clients
+            if client.get("reason") == "no_repository"
+        ),
     )
     return Waiting(reason=reason, detail=detail, advice=advice, clients=clients)
+
+
+def without_repository(machine: str, repository: Mapping[str, Any] | None) -> str:
+    """What a machine lacks that has no repository for an office: the name of it where its policy says one."""
+    if repository is None:
+        return f"the policy of {machine} names none for it"
+    return f"{repository['path']} is not there on {machine}"
 
 
 def _wanted(payload: Mapping[str, Any]) -> str:

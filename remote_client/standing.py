@@ -44,7 +44,8 @@ def repository_in_words(policy: Policy, office: OfficeId, name: str) -> dict[str
         found = policy.repository_for(office, name)
     except PolicyForbids:
         return None
-    return {"name": found.path.name, "path": _short(found.path), "base": found.base}
+    told = {"name": found.path.name, "path": _short(found.path), "base": found.base}
+    return told if found.path.exists() else told | {"missing": True}
 
 
 class Standing:

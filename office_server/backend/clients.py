@@ -15,6 +15,12 @@ class _Membership(Row):
     office_id: OfficeId
 
 
+class _Lent(Row):
+    client_id: ClientId
+    repository: dict[str, Any] | None
+    repository_told: bool
+
+
 class _Enrollment(Row):
     expires_at: datetime
 
@@ -38,6 +44,22 @@ class Clients:
             return []
         query = self._connection.table("remote_clients").select(Client.columns()).in_("id", ids).order("created_at")
         return await self._connection.read(query, Client)
+
+    async def lend_nothing(self, office: OfficeId) -> dict[str, dict[str, Any] | None]:
+        """What each machine of an office said of the repository that it lacks, by its name, where all lack it.
+
+        Empty when there is no machine, when one has it, or when one has not told yet.
+        """
+        machines = [one for one in await self.of_office(office) if one.revoked_at is None]
+        lent = self._connection.table("client_offices").select(_Lent.columns()).eq("office_id", str(office))
+        by_client = {one.client_id: one for one in await self._connection.read(lent, _Lent)}
+        found: dict[str, dict[str, Any] | None] = {}
+        for machine in machines:
+            one = by_client.get(machine.id)
+            if one is None or not one.repository_told or (one.repository and "missing" not in one.repository):
+                return {}
+            found[machine.name] = one.repository
+        return found
 
     async def offices_of(self, client: ClientId) -> set[OfficeId]:
         query = self._connection.table("client_offices").select(_Membership.columns()).eq("client_id", str(client))

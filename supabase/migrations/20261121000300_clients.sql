@@ -27,7 +27,8 @@ create table client_offices (
   client_id  uuid not null references remote_clients on delete cascade,
   office_id  uuid not null references offices on delete cascade,
   joined_at  timestamptz not null default now(),
-  repository jsonb,                           -- in which this office's work happens there: {"name","path","base"}; null: in none
+  repository jsonb,                           -- in which this office's work happens there: {"name","path","base","missing"?}; null: in none
+  repository_told boolean not null default false,
   primary key (client_id, office_id)
 );
 create index client_offices_office on client_offices (office_id);

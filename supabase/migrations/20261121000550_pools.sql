@@ -86,12 +86,30 @@ begin
       and s.status = 'ready' and s.acquired_by is null and (not p_payload ? 'agent' or s.agent = p_payload ->> 'agent'));
 end $$;
 
+-- Whether a machine has said that it has no repository for an office, or that it is not where its policy says.
+create function semo.lacks_repository(p_serves client_offices)
+returns boolean language sql immutable as $$
+  select p_serves.repository_told and (p_serves.repository is null or p_serves.repository ? 'missing')
+$$;
+
+-- Whether it leaves the work of an office to machines that have a repository for it. Where none has, it takes the work and says what its
+-- policy lacks.
+create function semo.leaves_to_others(p_client uuid, p_office uuid)
+returns boolean language sql stable set search_path = public, pg_temp as $$
+  select exists (select 1 from client_offices o where o.client_id = p_client and o.office_id = p_office and semo.lacks_repository(o))
+     and exists (select 1 from client_offices o join remote_clients c on c.id = o.client_id
+                 where o.office_id = p_office and c.revoked_at is null and not semo.lacks_repository(o))
+$$;
+
 -- What keeps a client from getting a session for a command, as a stable word: circuit_open, or why it holds back; null when nothing does.
 create function semo.no_session_because(p_client remote_clients, p_office uuid, p_payload jsonb)
 returns text language plpgsql stable set search_path = public, pg_temp as $$
 declare
   v_reason text;
 begin
+  if semo.leaves_to_others(p_client.id, p_office) then
+    return 'no_repository';
+  end if;
   select 'circuit_open' into v_reason from role_circuits c
   where c.client_id = p_client.id and c.office_id = p_office and c.role = p_payload ->> 'role';
   if v_reason is null and p_client.holding_back -> 'agents' ? coalesce(p_payload ->> 'agent', p_client.capabilities ->> 'default_agent') then

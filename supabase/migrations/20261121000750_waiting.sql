@@ -8,6 +8,7 @@ begin
   if semo.pause_before(p_client, p_command) is not null then return 'agent_' || semo.pause_before(p_client, p_command); end if;
   if not semo.needs_place(p_command.command_type, p_command.session_id) then return null; end if;
   if not semo.is_capable(p_client, p_command.payload) then return 'not_capable'; end if;
+  if semo.leaves_to_others(p_client.id, p_command.office_id) then return 'no_repository'; end if;
   if p_client.draining_since is not null then return 'draining'; end if;
   if p_client.paused_since is not null then return 'paused'; end if;
   if semo.places_taken(p_client.id) >= p_client.capacity then return 'busy'; end if;
@@ -26,15 +27,18 @@ begin
     return null;
   end if;
   with candidates as (
-    select c.name, c.last_seen_at, semo.is_online(c) as online, semo.hindrance(c, p_command) as reason
+    select c.name, c.last_seen_at, semo.is_online(c) as online, semo.hindrance(c, p_command) as reason, o.repository
     from client_offices o join remote_clients c on c.id = o.client_id
     where o.office_id = p_command.office_id and c.revoked_at is null and (p_command.client_id is null or c.id = p_command.client_id))
-  select jsonb_agg(jsonb_build_object('name', name, 'online', online, 'last_seen_at', last_seen_at, 'reason', reason) order by name),
+  select jsonb_agg(jsonb_build_object('name', name, 'online', online, 'last_seen_at', last_seen_at, 'reason', reason,
+           'repository', case when reason = 'no_repository' then repository end) order by name),
          case when count(*) = 0 then 'no_client'
               when bool_or(reason is null) then null
               when bool_or(reason = 'busy') then 'all_clients_busy'
               when bool_or(reason = 'circuit_open') then 'circuit_open'
-              when bool_or(reason not in ('offline', 'not_capable')) then max(reason) filter (where reason not in ('offline', 'not_capable'))
+              when bool_or(reason not in ('offline', 'not_capable', 'no_repository'))
+                then max(reason) filter (where reason not in ('offline', 'not_capable', 'no_repository'))
+              when bool_or(reason = 'no_repository') then 'no_repository'
               when bool_or(reason = 'not_capable') then 'no_client_capable'
               else 'no_client_online' end
   into v_clients, v_reason from candidates;

@@ -85,7 +85,8 @@ begin
     memory = coalesce(p_memory, memory), policy = coalesce(p_policy, policy)
   where id = p_client;
   if p_repositories is not null then
-    update client_offices o set repository = nullif(p_repositories -> o.office_id::text, 'null') where o.client_id = p_client;
+    update client_offices o set repository = nullif(p_repositories -> o.office_id::text, 'null'), repository_told = true
+    where o.client_id = p_client and p_repositories ? o.office_id::text;
   end if;
   perform expire_commands();
   perform rescue_commands();
@@ -134,7 +135,8 @@ begin
     end loop;
   end if;
   v_is_hindered := p_holding_back is not null or exists (select 1 from role_circuits where client_id = p_client)
-                   or exists (select 1 from agent_pauses where client_id = p_client and until > now());
+                   or exists (select 1 from agent_pauses where client_id = p_client and until > now())
+                   or exists (select 1 from client_offices o where o.client_id = p_client and semo.lacks_repository(o));
   v_places := case when coalesce(v_client.draining_since, v_client.paused_since) is null then v_client.capacity - semo.places_taken(p_client) else 0 end;
   -- Clients take turns over the places of an office, so that together they stay within its limit; in the order of the ids, so
   -- that clients of several offices never wait for each other in a circle. Nobody stands in line for an office that is full,

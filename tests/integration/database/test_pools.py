@@ -384,3 +384,25 @@ async def test_of_very_many_waiting_commands_the_first_ones_are_shown_in_the_ord
     state = await world.service.call("pool_state", p_office=office, p_pending=2)
     assert [one["command_id"] for one in state["pending"]] == [str(commands[n]["id"]) for n in (1, 0)]
     assert state["pending_total"] == 3
+
+
+async def test_a_machine_without_the_repository_leaves_the_work_to_those_that_have_it(world: World) -> None:
+    office = await world.office()
+    lacking, having = await world.client(office), await world.client(office)
+    for client, repository in (
+        (lacking, {"name": "web", "path": "~/src/web", "missing": True}),
+        (having, {"name": "w"}),
+    ):
+        await client.call("heartbeat", p_repositories={str(office): repository})
+    command = await world.command(office, "create_session", {"role": "BE"})
+    assert await lacking.claim() == []
+    await having.call("sign_off")
+    waiting = await world.service.call("command_waiting_reason", p_command=command["id"])
+    assert waiting["reason"] == "no_repository"
+    assert [one["repository"]["path"] for one in waiting["clients"] if one["reason"] == "no_repository"] == [
+        "~/src/web"
+    ]
+    await world.service.call("revoke_client", p_client=having.id)
+    assert [one["id"] for one in await lacking.claim()] == [command["id"]], (
+        "nobody has it: it says what its policy lacks"
+    )

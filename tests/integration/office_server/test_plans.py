@@ -122,6 +122,43 @@ async def test_epics_stop_or_go_on_and_a_failed_task_can_be_tried_again(admin: A
     assert len((await admin.get(f"/jobs/{jobs['one'].id}")).json()["executions"]) == 2
 
 
+async def test_a_plan_is_refused_where_no_machine_has_the_repository_and_says_which_lacks_what(
+    admin: Api, machine: Machine, project: Any
+) -> None:
+    async def told(repository: str | None) -> None:
+        await project.sql(
+            "update client_offices set repository = %s, repository_told = true where client_id = %s",
+            repository, machine.client,
+        )  # fmt: skip
+
+    await told('{"name": "web", "path": "~/src/web", "base": null, "missing": true}')
+    refused = await apply(admin, WAVES)
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:semo:problem:bad_plan")
+    [wrong] = refused.json()["problems"]
+    words = "no machine has the repository of this office: ~/src/web is not there on machine"
+    assert (wrong["path"], wrong["message"]) == ("the plan", words)
+    await told(None)
+    assert "the policy of machine names none for it" in (await apply(admin, WAVES)).text
+    assert (await admin.get("/plans")).json()["plans"] == []
+    await told('{"name": "web", "path": "~/src/web", "base": null}')
+    made = await apply(admin, WAVES)
+    assert (await over(admin, made.json()["id"]))["status"] == "done"
+
+
+async def test_a_plan_of_ten_thousand_jobs_is_made_whole_and_one_more_is_too_many(admin: Api, machine: Machine) -> None:
+    machine.paused = True
+    prompts = [f"job {number}" for number in range(10_000)]
+    plan = {"name": "many", "defaults": {"role": "BE"}, "prompts": prompts}
+    refused = await admin.post("/plans", plan | {"prompts": [*prompts, "one more"]})
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:semo:problem:bad_plan")
+    assert (await admin.get("/plans")).json()["plans"] == []
+    made = await admin.post("/plans", plan)
+    assert (made.status_code, made.json()["progress"]["total"]) == (201, 10_000), made.text
+    assert (await admin.post(f"/plans/{made.json()['id']}/cancel")).status_code == 200
+    machine.paused = False
+    assert (await over(admin, made.json()["id"]))["progress"]["cancelled"] == 10_000
+
+
 async def test_many_prompts_are_queued_run_and_found_again(admin: Api, machine: Machine) -> None:
     word = f"zebra{uuid4().hex[:6]}"
     queued = await admin.post("/executions", {"prompts": [f"look for the {word}", "else"], "defaults": {"role": "QA"}})

@@ -145,3 +145,18 @@ def test_only_the_machines_that_are_kept_by_the_reason_are_named():
     said = waiting.in_words({"reason": "circuit_open", "clients": clients})
     assert said is not None
     assert "made on broken;" in said.detail
+
+
+def test_a_command_that_waits_for_a_repository_names_it_and_the_machines_that_lack_it():
+    clients = [
+        {"name": "mini", "online": True, "reason": "no_repository", "repository": {"path": "~/src/web"}},
+        {"name": "macbook", "online": True, "reason": "no_repository", "repository": None},
+        {"name": "tower", "online": False, "reason": "offline"},
+    ]
+    told = waiting.in_words({"reason": "no_repository", "clients": clients})
+    assert told is not None
+    assert told.detail == (
+        "The repository of this office is not on any machine that is online:"
+        " ~/src/web is not there on mini, the policy of macbook names none for it."
+    )
+    assert told.advice is not None
