@@ -358,11 +358,15 @@ begin
   perform semo.reopen(v_command);
 end $$;
 
--- Draws: processing → pending (attempt + 1). A session that was taken for it goes back to its pool.
+-- Draws: processing → pending (attempt + 1). A session that was taken for it goes back to its pool; one in which the prompt was typed draws
+-- ready, waiting_input, needs_permission, error → creating, as with release_session: nobody gets it before its reset.
 create function semo.reopen(p_command agent_commands, p_not_before timestamptz default null)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  update agent_sessions set acquired_by = null where acquired_by = p_command.id and ended_at is null;
+  update agent_sessions
+  set acquired_by = null,
+      status = case when p_command.typed_at is not null and semo.session_may_become(status, 'creating') then 'creating' else status end
+  where acquired_by = p_command.id and ended_at is null;
   perform semo.keep_attempt(p_command);
   update agent_commands
   set status = 'pending', offered_at = coalesce(p_not_before, now()), attempt = attempt + 1, claimed_by = null, claim_epoch = null,

@@ -95,12 +95,15 @@ begin
   return v_session;
 end $$;
 
--- Puts a session back into its pool.
+-- Puts a session back into its pool. Draws: ready, waiting_input, needs_permission, error → creating: it is idle when its client has reset
+-- it and says that it is ready; should the client die before, its next start finds what is not fit for anybody.
 create function release_session(p_client uuid, p_epoch bigint, p_session uuid)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform semo.own_client(p_client, p_epoch);
-  update agent_sessions set acquired_by = null, last_activity_at = now() where id = p_session and client_id = p_client and ended_at is null;
+  update agent_sessions
+  set acquired_by = null, last_activity_at = now(), status = case when semo.session_may_become(status, 'creating') then 'creating' else status end
+  where id = p_session and client_id = p_client and ended_at is null;
 end $$;
 
 -- The steps of prompts on their way. p_steps: [{"step":"typed"|"confirmed","command_id","attempt","at","session_id"?,"turn_id"?,"output_start"?}].

@@ -39,6 +39,9 @@ async def test_a_session_is_not_given_before_its_release_is_over_and_then_it_is(
         await client.call("release_session", p_session=session)
         with refused("SO002", "not idle"):
             await twin.acquire(session, second)
+    with refused("SO002", "not idle"):
+        await twin.acquire(session, second)  # not reset yet
+    await client.move(session, "ready")
     await twin.acquire(session, second)
     assert (await crowd.world.session(session))["acquired_by"] == second["id"]
 
@@ -152,6 +155,7 @@ async def test_two_clients_with_many_commands_never_share_a_session_and_pass_the
                 assert held["acquired_by"] == command["id"], "nobody else took it meanwhile"
                 used.append(session)
                 await client.call("release_session", p_session=session)
+                await client.move(session, "ready")
 
     async with asyncio.timeout(100), asyncio.TaskGroup() as group:
         for client in clients:

@@ -163,6 +163,41 @@ async def test_each_kind_of_failure_has_its_number_of_tries(
     assert [(one["attempt"], one["success"]) for one in results] == [(n + 1, False) for n in range(tries)]
 
 
+@pytest.mark.parametrize("left_in", ["ready", "waiting_input", "needs_permission", "error"])
+async def test_a_session_in_which_a_prompt_is_not_tried_again_is_nobodys_before_its_reset(
+    world: World, left_in: str
+) -> None:
+    """Its client may die at this very moment: what its next start finds must not look idle."""
+    office = await world.office()
+    client = await world.client(office)
+    await world.prompt(office, max_attempts=2)
+    (command,) = await client.claim()
+    session = await client.open_session(office, command)
+    await client.typed(command, session)
+    await client.fail(command, "timeout", p_result={"session_id": str(session)}, p_session_status=left_in)
+    assert (await world.session(session))["acquired_by"] is None
+    other = await world.prompt(office)
+    (claimed,) = await client.claim()
+    assert claimed["id"] == other["id"]
+    with refused("SO002", "not idle"):
+        await client.acquire(session, claimed)
+    terms = await client.register(session)
+    assert [one["status"] for one in terms["sessions"]] == ["creating"], "its client ends it"
+
+
+async def test_a_session_that_was_taken_for_a_prompt_and_not_typed_in_goes_back_as_it_is(world: World) -> None:
+    office = await world.office()
+    client = await world.client(office)
+    session = await client.open_session(office)
+    await client.move(session, "ready")
+    await world.prompt(office)
+    (command,) = await client.claim()
+    await client.acquire(session, command)
+    await client.give_back(command)
+    (again,) = await client.claim()
+    await client.acquire(session, again)
+
+
 async def test_a_prompt_that_is_tried_again_begins_anew_after_a_pause_that_grows(world: World) -> None:
     office = await world.office()
     client = await world.client(office)

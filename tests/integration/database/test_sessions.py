@@ -125,6 +125,9 @@ async def test_an_idle_session_is_acquired_once_and_released_into_its_pool(world
         await client.acquire(session, second)
     await client.complete(first)
     await client.call("release_session", p_session=session)
+    with refused("SO002", "is not idle in the pool"):
+        await client.acquire(session, second)  # its reset comes first
+    await client.move(session, "ready")
     await client.acquire(session, second)
     assert (await world.now(second))["session_id"] == session
 
