@@ -1,12 +1,15 @@
-"""A spec task from its plan to done on real sessions: sent back once, a session that another adds, a killed client."""
+"""A spec task from its plan to done on real sessions: sent back once, a session that another adds, and client and
+server killed while an agent waits for an answer."""
 
 import asyncio
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.support.git import git
@@ -45,12 +48,24 @@ async def question_of(office: RunningOffice) -> dict[str, Any]:
             await asyncio.sleep(0.2)
 
 
+async def killed_and_back(office: RunningOffice) -> None:
+    """The office server dies; another process of it answers."""
+    dead = office.pid_of("office_server")
+    os.kill(dead, signal.SIGKILL)
+    async with httpx.AsyncClient(base_url=office.status["office_url"]) as http, asyncio.timeout(60):
+        while True:
+            with suppress(httpx.TransportError, StopIteration):
+                if office.pid_of("office_server") != dead and (await http.get("/readyz")).status_code == 200:
+                    return
+            await asyncio.sleep(0.1)
+
+
 def repository_of(office: RunningOffice, task: dict[str, Any], sessions: list[dict[str, Any]]) -> Path:
     worktree = next(one["worktree_path"] for one in sessions if one["branch"] == task["sessions"][0]["branch"])
     return Path(git(Path(worktree), "rev-parse", "--path-format=absolute", "--git-common-dir").strip())
 
 
-async def test_from_a_plan_to_done_with_a_review_that_sends_back_an_added_session_and_a_killed_client(
+async def test_from_a_plan_to_done_with_a_review_that_sends_back_an_added_session_and_killed_client_and_server(
     office: RunningOffice,
 ):
     async with office.api() as api:
@@ -72,6 +87,8 @@ async def test_from_a_plan_to_done_with_a_review_that_sends_back_an_added_sessio
 
     question = await question_of(office)
     os.kill(office.pid_of("remote_client"), signal.SIGKILL)
+    await killed_and_back(office)
+    assert (await question_of(office))["id"] == question["id"], "it is asked still, and once"
     answered = await semo("answer", question["id"], "go on", "--data", str(office.data))
     assert answered.exit_code == 0, answered.err
     again = await semo("answer", question["id"], "stop", "--data", str(office.data))
