@@ -15,16 +15,26 @@ _INPUT_CHARACTERS = 4000
 
 
 async def show(api: OfficeApi, *, every: bool, as_json: bool) -> None:
-    """Those that wait for an answer, or all, the oldest first."""
+    """Those that wait for an answer, or all, the oldest first; then who waits for one that only a terminal can give."""
     listed = await api.get("/approvals", status=None if every else "pending")
     approvals: list[dict[str, Any]] = listed["approvals"][::-1]
     if as_json:
         console.machine(approvals)
         return
-    if not approvals:
+    offered = {one["session_id"] for one in approvals if one["status"] == "pending"}
+    sessions: list[dict[str, Any]] = (await api.get("/sessions"))["sessions"]
+    elsewhere = [one for one in sessions if one["status"] == "needs_permission" and one["id"] not in offered]
+    if not approvals and not elsewhere:
         console.good("no agent waits for an answer" if not every else "no agent has asked for anything yet")
     for approval in approvals:
         show_one(approval)
+    for session in elsewhere:
+        console.out.print(f"{session['id'][:8]}  {session['agent']} of {session['role']}  (waits at its terminal)",
+                          style="bold", markup=False)  # fmt: skip
+        console.step(
+            "it cannot be answered from here: its agent names no exact action, or its machine keeps such requests to"
+            f" itself · semo attach {session['id']}"
+        )
 
 
 async def tell_of_new(api: OfficeApi, command_id: str) -> None:

@@ -1,9 +1,10 @@
 """aider and opencode, played by scripts in real terminals; and agents whose looks or signals are not known."""
 
 import asyncio
+import json
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from remote_client.agents.screen_driver import ScreenDriver
 from remote_client.policy import AgentRule
 from shared.errors import Conflict, SessionFailed
 from shared.states import SessionStatus, TurnOutcome
+from tests.integration.remote_client.office import Machine, Office
 from tests.support.agent_terminal import AgentTerminal, Workplace
 
 SUPPORT = Path(__file__).parents[2] / "support"
 DONE = "[SEMO:DONE]"
+Make = Callable[..., Awaitable[Machine]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -195,3 +198,26 @@ async def test_an_agent_whose_signals_are_silent_is_never_called_done(
 async def _answer(terminal: AgentTerminal, number: int, *, allow: bool) -> None:
     assert isinstance(terminal.driver, ScreenDriver)
     await terminal.driver.answer(number, allow)
+
+
+async def test_what_opencode_asks_leave_for_is_a_row_that_is_answered_from_outside(
+    office: Office, machine: Make, node: str
+):
+    """Approved it does exactly that; denied, its turn ends, and the office says so."""
+    one = await machine()
+    with (one.folder / "policy.toml").open("a") as policy:
+        policy.write(f"[agents.opencode]\ncommand = {json.dumps([node, str(SUPPORT / 'fake_opencode.mjs')])}\n")
+    await one.start()
+    session = await office.session(agent="opencode", task="asks")
+    for status, outcome in (("approved", "done"), ("denied", "interrupted")):
+        command = await office.ask("send_prompt", {"text": "TOUCHES and SAYS it"}, session_id=session)
+        [row] = await office.until_true("select * from approvals where status = 'pending' and command_id = %s", command)
+        assert (row["tool"], row["input"]["command"]) == ("bash", "touch made.txt")
+        assert row["cwd"].endswith("/BE/asks")
+        await office.until_true("select 1 from agent_sessions where id = %s and status = 'needs_permission'", session)
+        await office.sql("select answer_approval(%s, %s, 'no', %s, 'token:t')", row["id"], status, row["digest"])
+        answer = await office.until(command)
+        assert answer.result["outcome"] == outcome, answer
+        assert [one["says"] for one in answer.result["evidence"] if one["kind"] == "approval"] == [status]
+        [row] = await office.sql("select * from approvals where id = %s", row["id"])
+        assert (row["status"], row["delivered_at"] is not None) == (status, True)

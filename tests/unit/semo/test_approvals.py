@@ -25,11 +25,14 @@ class Office(OfficeApi):
     def __init__(self, *approvals: dict[str, Any]) -> None:
         super().__init__("http://nowhere.invalid", "token", "office")
         self.approvals = {one["id"]: one for one in approvals}
+        self.sessions: list[dict[str, Any]] = []
         self.posted: list[tuple[str, dict[str, Any]]] = []
 
     async def get(self, path: str, **params: Any) -> Any:
         if path == "/approvals":
             return {"approvals": list(self.approvals.values())}
+        if path == "/sessions":
+            return {"sessions": self.sessions}
         return self.approvals[path.removeprefix("/approvals/")]
 
     async def post(self, path: str, body: dict[str, Any], key: str | None = None, **params: Any) -> Any:
@@ -79,3 +82,24 @@ async def test_who_follows_a_command_is_told_of_each_request_once(
         telling.cancel()
         await asyncio.wait({telling})
     assert capsys.readouterr().out.count("semo approve aaaa1111") == 1
+
+
+async def test_who_waits_for_an_answer_that_only_a_terminal_can_give_is_not_passed_over(
+    capsys: pytest.CaptureFixture[str],
+):
+    async with Office(asked(FIRST)) as office:
+        asks = {"agent": "claude", "role": "BE", "status": "needs_permission"}
+        gemini = "11110000-0000-0000-0000-000000000000"
+        office.sessions = [
+            {**asks, "id": "5e551011-0000"}, {**asks, "id": gemini, "agent": "gemini"},
+            {**asks, "id": "2222", "status": "executing"},
+        ]  # fmt: skip
+        await show(office, every=False, as_json=False)
+        told = capsys.readouterr().out
+        office.approvals.clear()
+        office.sessions = []
+        await show(office, every=False, as_json=False)
+    assert told.count("waits at its terminal") == 1
+    assert "11110000  gemini of BE" in told
+    assert f"semo attach {gemini}" in " ".join(told.split())
+    assert "no agent waits for an answer" in capsys.readouterr().out
