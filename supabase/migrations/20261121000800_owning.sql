@@ -41,7 +41,8 @@ begin
   -- Commands are always locked in the order of their ids.
   perform 1 from agent_commands where claimed_by = p_client and status = 'processing' order by id for no key update;
   with taken_over as (
-    update agent_commands c set claim_epoch = v_client.epoch, lease_until = greatest(c.lease_until, now() + interval '30 seconds')
+    -- No claim of this process took them: none that stays unanswered may hand them over again.
+    update agent_commands c set claim_epoch = v_client.epoch, claim_number = null, lease_until = greatest(c.lease_until, now() + interval '30 seconds')
     from jsonb_to_recordset(p_held) as h(command_id uuid, attempt integer)
     where v_known and c.id = h.command_id and c.attempt = h.attempt and c.status = 'processing' and c.claimed_by = p_client
     returning c.id, c.attempt)

@@ -256,6 +256,20 @@ async def test_a_claim_that_was_given_up_and_comes_late_takes_nothing(world: Wor
     assert len(await client.claim(p_claim=9)) == 1
 
 
+async def test_what_a_start_took_over_is_not_handed_over_again_by_a_claim_of_its_own_that_stays_unanswered(
+    world: World,
+) -> None:
+    """Its journal has it, and may have typed it: to hand it over as if it knew nothing of it would type it twice."""
+    office = await world.office()
+    client = await world.client(office)
+    await world.prompt(office)
+    (kept,) = await client.claim(p_claim=5)
+    await client.register(held=[kept])
+    assert await client.claim(p_claim=1) == []  # its answer is lost
+    assert await client.claim(p_claim=2, p_unanswered=1) == []
+    assert (await world.now(kept))["status"] == "processing"
+
+
 async def test_claims_are_numbered_anew_by_each_start_of_the_client(world: World) -> None:
     office = await world.office()
     client = await world.client(office)
