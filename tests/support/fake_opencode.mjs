@@ -3,6 +3,10 @@
 // it may run a command, "DELEGATES" has a sub-agent ask, "LATE" is told to be idle once more for the turn before, and
 // else an answer; "SAYS" says the marker. With --deaf it loads no plugin, like one that looks for them elsewhere.
 
+if (process.argv.includes("--version")) {
+  console.log("1.18.33")
+  process.exit(0)
+}
 const config = JSON.parse(process.env.OPENCODE_CONFIG_CONTENT)
 const sessionID = "ses_1"
 const childID = "ses_2"

@@ -206,7 +206,8 @@ async def test_what_opencode_asks_leave_for_is_a_row_that_is_answered_from_outsi
     """Approved it does exactly that; denied, its turn ends, and the office says so."""
     one = await machine()
     with (one.folder / "policy.toml").open("a") as policy:
-        policy.write(f"[agents.opencode]\ncommand = {json.dumps([node, str(SUPPORT / 'fake_opencode.mjs')])}\n")
+        policy.write("[agents.opencode]\nmemory_mb = 60\n")
+        policy.write(f"command = {json.dumps([node, str(SUPPORT / 'fake_opencode.mjs')])}\n")
     await one.start()
     session = await office.session(agent="opencode", task="asks")
     for status, outcome in (("approved", "done"), ("denied", "interrupted")):

@@ -3,6 +3,8 @@
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from remote_client.policy import parse_policy
 from remote_client.standing import policy_in_words, repository_in_words
 from shared.ids import OfficeId
@@ -44,8 +46,14 @@ def test_a_policy_is_told_by_names_and_numbers_without_command_lines_values_and_
         assert hidden not in str(told)
 
 
-def test_each_office_is_told_of_its_own_repository_alone():
-    policy = parse_policy(POLICY.format(home=Path.home()), "policy.toml")
+def test_each_office_is_told_of_its_own_repository_alone_and_whether_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    policy = parse_policy(POLICY.format(home=tmp_path), "policy.toml")
     office = OfficeId(uuid4())
-    assert repository_in_words(policy, office, "acme/web") == {"name": "web", "path": "~/src/web", "base": "main"}
+    web = {"name": "web", "path": "~/src/web", "base": "main"}
+    assert repository_in_words(policy, office, "acme/web") == web | {"missing": True}
+    (tmp_path / "src" / "web").mkdir(parents=True)
+    assert repository_in_words(policy, office, "acme/web") == web
     assert repository_in_words(policy, office, "other") is None
