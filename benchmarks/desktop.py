@@ -64,7 +64,7 @@ async def desktop() -> AsyncIterator[Figure]:
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="semo-bench-"))
     host = HostTerminals(folder / "host")
     try:
-        terminal = spec(["sh", "-c", "while :; do echo '\x1b[32m✓\x1b[0m at work'; sleep 0.2; done"], folder)
+        terminal = spec(("sh", "-c", "while :; do echo '\x1b[32m✓\x1b[0m at work'; sleep 0.2; done"), folder)
         await host.create(terminal)
         desk = _Desk(str(terminal.session_id))
         server = asyncio.create_task(ControlServer(folder, cast("Desk", desk)).run())

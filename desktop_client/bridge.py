@@ -136,6 +136,8 @@ class Bridge(QObject):
                 problem = error.detail
             except OSError as error:
                 problem = str(error)
+            except (TypeError, KeyError, ValueError) as error:
+                problem = f"what the client tells makes no sense to this window: {error!r}"
             self.stands.emit(key, False, problem)
             await asyncio.sleep(AGAIN_SECONDS)
 

@@ -119,7 +119,8 @@ def button(text: str, name: str = "", *, danger: bool = False) -> QPushButton:
     made.setAccessibleName(name or text.replace("&", ""))
     made.setAutoDefault(False)
     if danger:
-        made.setStyleSheet(f"QPushButton {{ color: {_shown(_RED).name()}; }}")
+        usual, off = f"color: {_shown(_RED).name()};", "color: palette(placeholder-text);"
+        made.setStyleSheet(f"QPushButton {{ {usual} }} QPushButton:disabled {{ {off} }}")
     return made
 
 

@@ -96,6 +96,9 @@ class MachinePage(QScrollArea):
         self._machine = machine
         if machine is None:
             return
+        if self._busy == ("machine.starting" if machine.running else "machine.stopping"):
+            self._busy = ""  # it does, whatever is still waited for
+            self._tell("")
         words, state = self._words, machine.state if machine.running else None
         standing = machine.standing
         since = clock(state.connection_since) if state is not None else ""
@@ -136,8 +139,9 @@ class MachinePage(QScrollArea):
             if error is None:
                 self.code.clear()
                 machine.look_at_disk()
-                self._tell(self._words("machine.joined", office=office))
             self._ended(office, error)
+            if error is None:
+                self._tell(self._words("machine.joined", office=office))
             if error is None and not machine.running:
                 self.start_client()
 
@@ -151,7 +155,9 @@ class MachinePage(QScrollArea):
         self.show_state(self._machine)
 
     def _ended(self, _: Any, error: OfficeError | None) -> None:
-        self._busy = ""
+        if self._busy:
+            self._busy = ""
+            self._tell("")
         if error is not None:
             self._tell(f"{error.detail} ({error.advice})" if error.advice else error.detail)
         self.show_state(self._machine)

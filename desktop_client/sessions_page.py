@@ -38,10 +38,12 @@ class SessionsPage(QWidget):
         self.list.setModel(self._model)
         self.list.setRootIsDecorated(False)
         self.list.setUniformRowHeights(True)
+        self.list.setAllColumnsShowFocus(True)
         self.list.setIconSize(QSize(12, 12))
         self.list.setStyleSheet("QTreeView::item { padding: 5px 4px; }")
         self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.list.setAccessibleName(words("page.sessions"))
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         header = self.list.header()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
@@ -80,7 +82,8 @@ class SessionsPage(QWidget):
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.addWidget(left)
         splitter.addWidget(right)
-        splitter.setSizes([330, 670])
+        splitter.setSizes([340, 660])
+        left.setMinimumWidth(200)
         splitter.setChildrenCollapsible(False)
         layout = QVBoxLayout(self)
         layout.addWidget(splitter)
@@ -130,7 +133,7 @@ class SessionsPage(QWidget):
     def _fill(self, row: int, one: LocalSession) -> None:
         status = self._words.of("status", one.status)
         icon = f"{one.status}"
-        texts = (f"{one.role}  ·  {one.agent}", status, one.doing.split("\n")[0])
+        texts = (f"{one.role} · {one.agent}", status, one.doing.split("\n")[0])
         for column, text in enumerate(texts):
             item = self._model.item(row, column)
             if item.text() != text:

@@ -52,7 +52,7 @@ class Window(QMainWindow):
         self._on_close = on_close
         self.setWindowTitle(words("window.title"))
         self.setMinimumSize(640, 420)
-        self.resize(1080, 700)
+        self.resize(1160, 720)
         self._build_header()
         self.waiting = WaitingPage(words, bridge, self.show_terminal, self.tell)
         self.sessions = SessionsPage(words, bridge, self.tell)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QPoint, QSocketNotifier, Qt
+from PySide6.QtGui import QColor, QPalette
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
@@ -66,7 +67,7 @@ class Driver:
         elif do == "notice":
             self._desktop.go_to(self._notices[-1])
         elif do == "scheme":
-            QApplication.styleHints().setColorScheme(Qt.ColorScheme.Dark if what == "dark" else Qt.ColorScheme.Light)
+            QApplication.setPalette(_dark() if what == "dark" else QApplication.style().standardPalette())
         elif do == "size":
             width, height = map(int, what.split("x"))
             self._window.resize(width, height)
@@ -98,6 +99,15 @@ class Driver:
             "said": self._window.statusBar().currentMessage(),
             "page": PAGES[self._window.pages.currentIndex()],
         }
+
+
+def _dark() -> QPalette:
+    """As a system's dark palette is; a bare X server has none."""
+    palette = QPalette(QColor("#202226"), QColor("#202226"))
+    roles = QPalette.ColorRole
+    for role, color in ((roles.Base, "#181a1d"), (roles.Highlight, "#2f65ca"), (roles.PlaceholderText, "#9aa0a6")):
+        palette.setColor(role, QColor(color))
+    return palette
 
 
 def _plain(widget: Any) -> str:

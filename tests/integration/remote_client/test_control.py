@@ -18,6 +18,7 @@ from remote_client.control.place import SOCKET, control_folder
 from shared.errors import Conflict, InvalidPayload, NotFound
 from shared.local import Snapshot
 from tests.integration.remote_client.office import Machine, Office
+from tests.support.running_office import semo
 
 SECONDS = 30
 
@@ -110,6 +111,29 @@ async def test_one_session_is_stopped_and_then_all_of_them(office: Office, machi
     now = await until(link, lambda now: not now.sessions)
     assert now.state.paused_since is not None, "else the office would begin anew"
     await link.close()
+
+
+async def test_the_same_is_done_by_commands(office: Office, shared_client: Machine) -> None:
+    here = ("--state", str(shared_client.settings().state))
+    sessions = [await office.session("BE"), await office.session("QA")]
+    shown = await semo("client", "status", *here)
+    assert shown.exit_code == 0, shown
+    for said in ("laptop", "2 of 6 in use", office.name, str(sessions[0])[:8], "BE"):
+        assert said in shown.out
+    for command, paused in (("pause", True), ("resume", False)):
+        assert (await semo("client", command, *here)).exit_code == 0
+        told = (await semo("client", "status", *here, "--json")).last_line
+        assert (told["state"]["paused_since"] is not None) is paused
+    assert (await semo("client", "stop", "no-such", *here)).exit_code == 2
+    assert (await semo("client", "stop", str(sessions[0])[:8], *here)).exit_code == 0
+    await office.until_true("select 1 from agent_sessions where id = %s and ended_at is not null", sessions[0])
+    every = await semo("client", "stop", "--all", *here)
+    assert (every.exit_code, "1 sessions have ended" in every.out) == (0, True), every
+    stopped = await semo("client", "stop", *here)
+    assert stopped.exit_code == 0, stopped
+    await shared_client.ended()
+    nobody = await semo("client", "status", *here)
+    assert (nobody.exit_code, "no client runs" in nobody.err) == (3, True), nobody
 
 
 async def test_a_question_of_an_agent_is_answered_here_once(office: Office, shared_client: Machine) -> None:
