@@ -9,7 +9,7 @@ up: .venv
 
 test: .venv
 	@scripts/test-tools
-	@.venv/bin/pytest -m "not proof" -n 3 --dist loadfile
+	@.venv/bin/pytest -m "not proof" -n 3 --dist loadfile --no-loadscope-reorder
 
 proof: .venv
 	@scripts/test-tools

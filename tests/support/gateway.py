@@ -17,6 +17,7 @@ from local_supabase.database import Database
 from local_supabase.gateway import listen, running_gateway
 from local_supabase.keys import Keys
 from tests.support.embedded import SUPABASE, EmbeddedPostgres
+from tests.support.statements import Statements
 
 
 @dataclass
@@ -28,7 +29,11 @@ class Project:
     database: Database
     http: httpx.AsyncClient
     """Shared by all: making one takes longer than a request."""
+    statements: Statements = field(init=False)
     _clients: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def __post_init__(self) -> None:
+        self.statements = Statements(self.database.dsn_for("supabase_admin"))
 
     async def anon(self) -> AsyncClient:
         return await self.client(self.keys.publishable_key)
@@ -54,6 +59,7 @@ class Project:
 
     async def close(self) -> None:
         await self._clients.aclose()
+        await self.statements.close()
 
 
 @asynccontextmanager

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-import psycopg
 import pytest_asyncio
 import uvicorn
 
@@ -28,6 +27,7 @@ from shared.ids import OfficeId
 from shared.states import MemberRole
 from tests.integration.office_server.machine import Machine
 from tests.support.embedded import EmbeddedPostgres
+from tests.support.statements import Statements
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Project:
     service_role_key: str
     publishable_key: str
     database: Database
+    statements: Statements
 
     def settings(self, **changes: Any) -> OfficeSettings:
         where = {"supabase_url": self.url, "service_role_key": self.service_role_key}
@@ -46,10 +47,7 @@ class Project:
 
     async def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """Rows of a statement that sees and may do everything."""
-        dsn = self.database.dsn_for("supabase_admin")
-        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-            cursor = await connection.execute(statement.encode(), values)
-            return await cursor.fetchall() if cursor.description else []
+        return [tuple(row.values()) for row in await self.statements.run(statement, *values)]
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
@@ -58,7 +56,9 @@ async def project(embedded_postgres: EmbeddedPostgres) -> AsyncIterator[Project]
     async with embedded_postgres.fresh_database() as database:
         with closing(listen(0)) as listener:
             async with running_gateway(database, keys, listener) as gateway:
-                yield Project(gateway.url, keys.service_role_key, keys.publishable_key, database)
+                statements = Statements(database.dsn_for("supabase_admin"))
+                yield Project(gateway.url, keys.service_role_key, keys.publishable_key, database, statements)
+                await statements.close()
 
 
 @asynccontextmanager

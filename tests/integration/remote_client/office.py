@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from pydantic import SecretStr
 
@@ -104,13 +102,7 @@ class Office:
 
     async def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
         """Rows of a statement that sees and may do everything."""
-        dsn = self.project.database.dsn_for("supabase_admin")
-        async with (
-            await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection,
-            connection.cursor(row_factory=dict_row) as cursor,
-        ):
-            await cursor.execute(statement.encode(), values)
-            return await cursor.fetchall() if cursor.description else []
+        return await self.project.statements.run(statement, *values)
 
     async def enrol(self, name: str, folder: Path, repository: Path, **wishes: Any) -> "Machine":
         """A machine of this office, with a policy that lends `repository` and allows the shell."""

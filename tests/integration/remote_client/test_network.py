@@ -33,14 +33,16 @@ async def network(project: Project) -> AsyncIterator[Network]:
 async def laptop(project: Project, network: Network, repository: Path, tmp_path: Path) -> AsyncIterator[Machine]:
     """A machine that reaches its office by the network alone."""
     there = Project(f"http://127.0.0.1:{network.port}", project.keys, project.database, project.http)
-    async with Office.founded(there) as office:
-        laptop = await office.enrol("laptop", tmp_path / "laptop", repository)
-        try:
-            yield laptop
-        finally:
-            network.restore()
-            await laptop.stop()
-            await there.close()
+    try:
+        async with Office.founded(there) as office:
+            laptop = await office.enrol("laptop", tmp_path / "laptop", repository)
+            try:
+                yield laptop
+            finally:
+                network.restore()
+                await laptop.stop()
+    finally:
+        await there.close()
 
 
 class Told:
