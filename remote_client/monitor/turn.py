@@ -50,6 +50,11 @@ class Turn:
         if evidence not in self.evidence:
             self.evidence.append(evidence)
 
+    def note_title(self, evidence: Evidence) -> None:
+        """What a hook said first, the title may still say, too: both are evidence, whichever came first."""
+        if not any(one["kind"] == "title" and one["says"] == evidence["says"] for one in self.evidence):
+            self.evidence.append(evidence)
+
     def said_marker(self) -> bool:
         """More often than it can have been echoed. Only for agents whose screen does not tell who speaks."""
         said = [hit for hit, _ in self.hits if hit.pattern.literal == DONE_MARKER]

@@ -96,12 +96,15 @@ class TurnCourse:
             if turn is not None and turn.rests_since is not None:
                 self._before_it_works_again(turn, at, now)
             if self.turn is not None:
+                self.turn.note_title(evidence)
                 self._goes_on(evidence, at, now)
             elif before != "busy":
                 self._start(evidence, at, now)
         elif turn is not None and turn.rests_since is None:
             turn.evidence.append(evidence)
             self._rests(turn, at, now)
+        elif turn is not None:
+            turn.note_title(evidence)
 
     def hook_said(self, word: HookWord, at: ByteOffset, now: float) -> None:
         self._hooked = True

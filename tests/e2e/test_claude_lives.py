@@ -14,7 +14,7 @@ from shared.states import TurnOutcome
 from tests.support.claude_terminal import READY_SECONDS, ClaudeTerminal
 from tests.support.messages_api import MessagesApi, Say, say
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 DONE = "[SEMO:DONE]"
 

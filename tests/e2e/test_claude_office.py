@@ -63,7 +63,7 @@ class World:
 
     async def asked(self, session_id: str, times: int = 1) -> dict[str, Any]:
         """The latest of so many requests for leave, once it is there."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while True:
                 found = await self.approvals(session_id)
                 if len(found) >= times:
@@ -76,7 +76,7 @@ class World:
         return listed["approvals"][::-1]
 
     async def settled(self, approval_id: str, column: str = "answered_at") -> dict[str, Any]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while True:
                 [row] = await self.office.rows("approvals", id=approval_id)
                 if row[column] is not None:
@@ -119,7 +119,7 @@ class World:
                 await asyncio.sleep(0.2)
 
     async def until_event(self, session_id: str, kind: str) -> dict[str, Any]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while True:
                 found = await self.office.rows("session_events", session_id=session_id, kind=kind)
                 if found:

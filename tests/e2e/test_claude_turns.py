@@ -15,7 +15,7 @@ from shared.states import SessionStatus, TurnOutcome
 from tests.support.claude_terminal import ClaudeTerminal
 from tests.support.messages_api import Fail, MessagesApi, Say, Use, say
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 DONE = "[SEMO:DONE]"
 DIALOG_SETTLES_SECONDS = (

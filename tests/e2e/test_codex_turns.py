@@ -21,7 +21,7 @@ from tests.support.codex_cli import CodexHome, codex_program
 from tests.support.messages_api import Fail, Say, Use, say
 from tests.support.responses_api import ResponsesApi
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 DONE = "[SEMO:DONE]"
 

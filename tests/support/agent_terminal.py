@@ -24,8 +24,8 @@ from shared.states import SessionStatus
 
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]])")
 
-READY_SECONDS = 30.0
-TURN_SECONDS = 30.0
+READY_SECONDS = 60.0
+TURN_SECONDS = 60.0
 
 
 @dataclass

@@ -28,8 +28,8 @@ from tests.support.claude_cli import ClaudeHome, claude_program
 
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\[\]])")
 
-READY_SECONDS = 30.0
-TURN_SECONDS = 30.0
+READY_SECONDS = 60.0
+TURN_SECONDS = 60.0
 
 
 @dataclass

@@ -19,7 +19,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-SECONDS = 20.0
+SECONDS = 45.0
 Frame = dict[str, Any]
 
 

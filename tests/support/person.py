@@ -11,7 +11,7 @@ from typing import Any
 
 from ptyprocess import PtyProcess  # pyright: ignore[reportMissingTypeStubs]
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 60.0
 
 
 class Person:

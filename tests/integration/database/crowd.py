@@ -43,7 +43,7 @@ async def begun(client: Client) -> AsyncGenerator[None]:
 async def blocked(world: World, client: Client) -> None:
     """Waits until the client's connection waits for a lock."""
     pid = client.caller.connection.info.backend_pid
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         # PostgreSQL tells nobody when somebody begins to wait.
         while not await world.owner.value("select cardinality(pg_blocking_pids(%s)) from pg_sleep(0.005)", pid):
             pass

@@ -68,7 +68,7 @@ async def end_of(pid: int) -> None:
     loop = asyncio.get_running_loop()
     loop.add_reader(handle, ended.set)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             await ended.wait()
     finally:
         loop.remove_reader(handle)
@@ -101,7 +101,7 @@ async def test_it_comes_back_on_the_same_port_when_it_is_killed(folder: Path) ->
         pid, port = server.pid, server.port
         os.kill(pid, signal.SIGKILL)
         await end_of(pid)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             while await asked_or_gone(server) != 42 or server.pid == pid:  # noqa: ASYNC110 - it tells nobody when it is back
                 await asyncio.sleep(0.02)
         assert server.port == port

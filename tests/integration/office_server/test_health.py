@@ -86,6 +86,6 @@ async def test_pages_of_other_origins_may_use_the_api_only_where_that_was_said(p
 
 
 @pytest.mark.parametrize("origins", ["*", "board.example", "https://board.example/", "https://a.example;b.example/x"])
-def test_what_is_no_origin_opens_nothing(project: Project, origins: str):
+async def test_what_is_no_origin_opens_nothing(project: Project, origins: str):
     with pytest.raises(ValidationError, match="is no origin"):
         project.settings(cors_origins=origins)

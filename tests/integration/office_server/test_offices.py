@@ -52,7 +52,7 @@ async def test_an_office_says_what_else_to_look_for(admin: Api):
 async def test_every_office_begins_with_the_default_personas_rendered(admin: Api):
     personas = (await admin.get("/personas")).json()["personas"]
     assert [persona["role"] for persona in personas] == ["Architect", "BE", "DevOps", "FE", "PM", "PO", "QA"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             persona = (await admin.get("/personas/be")).json()
             if persona["rendered"]:
@@ -95,7 +95,7 @@ async def test_a_wrong_persona_is_refused(admin: Api):
 async def test_a_persona_changed_by_hand_is_rendered_again(admin: Api, project: Project):
     own = (await admin.put("/personas/BE", DRAFT)).json()
     await project.sql("update agent_personas set persona_prompt = 'By hand.' where id = %s", own["id"])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while "By hand." not in (await admin.get("/personas/BE")).json()["rendered"]:
             pass
 

@@ -65,11 +65,11 @@ async def test_whoever_waits_is_told_before_it_stops(project: Project, office_id
     async with caller(url, office_id, token) as api:
         asked = (await api.post("/prompts", {"text": "x", "role": "BE"})).json()["command_id"]
         waiting = asyncio.create_task(api.get(f"/commands/{asked}", wait=30))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while "semo_office_waiting 1.0" not in (await api.http.get("/metrics")).text:
                 pass
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert (await waiting).json()["status"] == "pending"
     code, log = await ended(process)
     assert code == 0

@@ -26,7 +26,7 @@ from shared.errors import NotFound
 from shared.ids import ByteOffset, SessionId
 from tests.support.processes import child_running, command_lines, environment_of
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 45.0
 PYTHON = (sys.executable, "-I", "-S", "-c")
 
 

@@ -12,7 +12,7 @@ from local_supabase.database import Database
 from tests.integration.realtime.gateway import FIXTURES, Gateway, running_gateway
 from tests.support.embedded import EmbeddedPostgres
 
-SECONDS = 10.0
+SECONDS = 30.0
 
 
 class Listener:

@@ -62,6 +62,6 @@ async def test_a_recheck_is_legal_in_every_state(server: HostileRealtime):
             line.recheck()
             if line.state is PROVING and len(seen) > 3:
                 server.manners = Manners(echoes=not server.manners.echoes)
-            await asyncio.wait_for(ear.states.get(), 20)
+            await asyncio.wait_for(ear.states.get(), 45)
         server.manners = Manners()
         await ear.until(LIVE)

@@ -26,7 +26,7 @@ from shared.ids import ClientId, OfficeId
 from tests.integration.ptyhost.terminals import host_pid
 from tests.support.gateway import Project
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 45.0
 REPOSITORY_ROOT = Path(__file__).parents[3]
 
 

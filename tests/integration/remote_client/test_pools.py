@@ -187,7 +187,7 @@ async def test_an_agent_that_dies_before_anything_was_typed_is_replaced_within_t
         if len(died) < deaths:
             died.append(self)
             await self._terminals.kill(self._session_id, KILL_GRACE_SECONDS)
-            await asyncio.wait_for(self._at_prompt.wait(), 5)
+            await asyncio.wait_for(self._at_prompt.wait(), 30)
         return await run_prompt(self, text, timeout_seconds, typing)
 
     monkeypatch.setattr(ShellDriver, "run_prompt", dies_first)

@@ -30,7 +30,7 @@ def slow(tmp_path: Path, done: str = DONE) -> tuple[str, Path, Path]:
 async def gone(pid_file: Path) -> None:
     """Returns when the process whose pid stands in the file has ended."""
     pid = int(pid_file.read_text())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         while Path(f"/proc/{pid}").exists():  # noqa: ASYNC110  nobody else can tell
             await asyncio.sleep(0.02)
 

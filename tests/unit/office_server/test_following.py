@@ -87,7 +87,7 @@ async def test_what_a_running_transaction_holds_back_is_asked_for_soon_again():
     feed = feed_of(told)
     async with feed.following(OFFICE) as follower:
         told.before = lambda: told.events.append(event(1)) if told.reads == 4 else None
-        assert await asyncio.wait_for(follower.more(LONG), 5) == [event(1)]
+        assert await asyncio.wait_for(follower.more(LONG), LONG - 5) == [event(1)]
 
 
 async def test_an_outage_is_no_end():
@@ -114,5 +114,5 @@ async def test_all_following_ends_when_the_server_stops():
         waiting = asyncio.create_task(follower.more(LONG))
         await asyncio.sleep(0.01)
         feed.close()
-        assert await asyncio.wait_for(waiting, 5) == []
+        assert await asyncio.wait_for(waiting, LONG - 5) == []
         assert [one async for one in follower] == []

@@ -64,7 +64,7 @@ class Desk(Calls):
 
     async def until(self, number: int, **expected: Any) -> dict[str, Any]:
         """The row of the `number`th request, once it says so."""
-        async with asyncio.timeout(10), self.moved:
+        async with asyncio.timeout(30), self.moved:
             await self.moved.wait_for(
                 lambda: len(self.rows) > number and expected.items() <= list(self.rows.values())[number].items()
             )
@@ -120,7 +120,7 @@ class Turn:
         self.approvals.wake()
 
     async def until_event(self, kind: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 if any(told == kind for told, _ in await self.events()):
                     return

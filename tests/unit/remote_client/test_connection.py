@@ -18,7 +18,7 @@ from shared.errors import BackendDown, Fenced, NotFound
 from shared.ids import OfficeId
 from shared.states import ConnectionState
 
-SECONDS = 20.0
+SECONDS = 45.0
 OFFICES = [OfficeId(UUID(int=number)) for number in range(3)]
 ONE = OFFICES[0]
 

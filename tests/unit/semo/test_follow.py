@@ -49,7 +49,7 @@ class SilentTerminal(OfficeApi):
 
 
 async def test_a_command_that_ends_is_not_kept_waiting_by_its_silent_terminal():
-    async with asyncio.timeout(5), SilentTerminal() as api:
+    async with asyncio.timeout(30), SilentTerminal() as api:
         said = [said async for said in follow(api, "c")]
     assert [one.kind for one in said] == ["stored", "started", "output", "ended"]
     assert said[2].text == "hello\n"

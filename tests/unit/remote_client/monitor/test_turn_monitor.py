@@ -97,6 +97,24 @@ def test_the_agents_own_hook_ends_a_turn_at_once(played: Played) -> None:
     assert {"hook", "title", "marker"} <= {one["kind"] for one in played.ends[0].evidence}
 
 
+@pytest.mark.parametrize("title_first", [True, False])
+def test_what_the_title_says_is_evidence_whether_it_or_a_hook_comes_first(played: Played, title_first: bool) -> None:
+    played.output(IDLE)
+    played.types("do it")
+    played.types("\r")
+    for begins in (True, False) if title_first else (False, True):
+        if begins:
+            played.output(BUSY)
+        else:
+            played.hook("UserPromptSubmit", prompt="do it")
+    played.hook("Notification", notification_type="idle_prompt")
+    played.output(IDLE)
+    played.hook("Stop", last_assistant_message="Done.", background_tasks=[])
+
+    said = [one["says"] for one in played.ends[0].evidence if one["kind"] == "title"]
+    assert said == ["busy", "idle"]
+
+
 def test_the_marker_counts_in_the_agents_last_message_and_nowhere_else(played: Played) -> None:
     played.takes("print [SEMO:DONE] when done")
     played.hook("UserPromptSubmit", prompt="print [SEMO:DONE] when done")
