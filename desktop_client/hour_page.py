@@ -6,7 +6,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QPlainTextEdit, QTableView, QVBoxLayout, QWidget
 
-from desktop_client.look import clock, label, status_color
+from desktop_client.look import RoomyRows, clock, label, status_color
 from desktop_client.wording import Words
 from shared.local import Asked
 
@@ -80,6 +80,7 @@ class HourPage(QWidget):
         self.table.setShowGrid(False)
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
+        self.table.setItemDelegate(RoomyRows(self.table))
         self.table.setAccessibleName(words("page.hour"))
         header = self.table.horizontalHeader()
         header.setHighlightSections(False)

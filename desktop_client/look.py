@@ -2,9 +2,18 @@
 
 from datetime import datetime
 
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPalette, QPen, QPixmap
-from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QLabel,
+    QPushButton,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)  # fmt: skip
 
 from desktop_client.machines import Standing
 
@@ -114,13 +123,38 @@ def label(text: str = "", *, quiet: bool = False, large: bool = False, wraps: bo
     return made
 
 
+class _DangerButton(QPushButton):
+    """In red, by its palette: what has a style sheet does not follow when the system's colours change."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._redden()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802  Qt's name
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange:
+            self._redden()
+
+    def _redden(self) -> None:
+        palette, red = self.palette(), _shown(_RED)
+        if palette.color(QPalette.ColorGroup.Active, QPalette.ColorRole.ButtonText) != red:
+            for group in (QPalette.ColorGroup.Active, QPalette.ColorGroup.Inactive):
+                palette.setColor(group, QPalette.ColorRole.ButtonText, red)
+            self.setPalette(palette)
+
+
+class RoomyRows(QStyledItemDelegate):
+    """Lines with some air between them."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:  # noqa: N802
+        wanted = super().sizeHint(option, index)
+        return QSize(wanted.width() + 8, wanted.height() + 10)
+
+
 def button(text: str, name: str = "", *, danger: bool = False) -> QPushButton:
-    made = QPushButton(text)
+    made = _DangerButton(text) if danger else QPushButton(text)
     made.setAccessibleName(name or text.replace("&", ""))
     made.setAutoDefault(False)
-    if danger:
-        usual, off = f"color: {_shown(_RED).name()};", "color: palette(placeholder-text);"
-        made.setStyleSheet(f"QPushButton {{ {usual} }} QPushButton:disabled {{ {off} }}")
     return made
 
 

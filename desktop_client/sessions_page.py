@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QSpli
 
 from desktop_client.asking import Asking
 from desktop_client.bridge import Bridge
-from desktop_client.look import button, dot, label, status_color
+from desktop_client.look import RoomyRows, button, dot, label, status_color
 from desktop_client.machines import Machine
 from desktop_client.terminal import TerminalView
 from desktop_client.wording import Words
@@ -40,7 +40,7 @@ class SessionsPage(QWidget):
         self.list.setUniformRowHeights(True)
         self.list.setAllColumnsShowFocus(True)
         self.list.setIconSize(QSize(12, 12))
-        self.list.setStyleSheet("QTreeView::item { padding: 5px 4px; }")
+        self.list.setItemDelegate(RoomyRows(self.list))
         self.list.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.list.setAccessibleName(words("page.sessions"))
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -114,6 +114,11 @@ class SessionsPage(QWidget):
             if one is not None:
                 self.terminal.resize_screen(one.cols, one.rows)
         self._show_chosen()
+
+    def recolor(self) -> None:
+        """The system's colours are others by now."""
+        for row in range(self._model.rowCount()):
+            self._model.item(row, 0).setData("", ID + 1)
 
     def choose(self, session_id: str) -> None:
         for row in range(self._model.rowCount()):

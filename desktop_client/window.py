@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QComboBox,
@@ -65,11 +65,7 @@ class Window(QMainWindow):
         self.names.setFixedWidth(170)
         self.names.setSpacing(2)
         self.names.setFrameShape(QListWidget.Shape.NoFrame)
-        self.names.setStyleSheet(
-            "QListWidget { background: transparent; outline: none; }"
-            "QListWidget::item { padding-left: 10px; border-radius: 6px; }"
-            "QListWidget::item:selected { background: palette(highlight); color: palette(highlighted-text); }"
-        )
+        self.names.viewport().setAutoFillBackground(False)
         pages = (self.waiting, self.sessions, self.hour, self.policy, self.machine_page)
         for place, (name, page) in enumerate(zip(PAGES, pages, strict=True)):
             item = QListWidgetItem(words(f"page.{name}"))
@@ -274,6 +270,15 @@ class Window(QMainWindow):
             self.hide()
         else:
             event.accept()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange:
+            QTimer.singleShot(0, self._recolor)
+
+    def _recolor(self) -> None:
+        self.sessions.recolor()
+        self.refresh()
 
     def keyPressEvent(self, event: Any) -> None:  # noqa: N802
         if event.key() == Qt.Key.Key_F5:
