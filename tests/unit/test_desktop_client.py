@@ -4,6 +4,7 @@ import os
 import plistlib
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -32,6 +33,11 @@ def machine(**parts: object) -> Machine:
     made = Machine(Path("/nowhere"), Path("/policy.toml"), running=True, state=STATE)
     made.take(parts)
     return made
+
+
+def test_the_version_of_qt_is_one_that_does_not_crash_python() -> None:
+    """6.12.0 loses a reference to None with each void call."""
+    assert (6, 11, 3) <= tuple(map(int, version("pyside6-essentials").split("."))) < (6, 12)
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
