@@ -88,7 +88,7 @@ class _Item:
             with element("div", "does"):
                 self._build_actions()
             if about.kind in _TAIL_OF:
-                self.tail = text("pre", "", "wide", tabindex="0", aria_label=words("session.tail"))
+                self.tail = text("pre", "", "wide", role="group", tabindex="0", aria_label=words("session.tail"))
             self._build_answer()
 
     def _build_exactly(self, action: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ class Card:
                 text("span", seen.machine, "where")
                 self._state = State(seen.status, "")
             self._doing = text("p", "", "doing")
-            self._tail = text("pre", "", aria_label=visit.words("session.tail"))
+            self._tail = text("pre", "", role="group", aria_label=visit.words("session.tail"))
             with element("div", "foot"):
                 self._outcome = text("span", "", "outcome")
                 self._time = text("span", "")

@@ -13,7 +13,7 @@ def _kind(line: str) -> str:
     if line.startswith("diff "):
         return "d file"
     if line.startswith(_HEADS):
-        return "d head"
+        return "d meta"
     if line.startswith("@@"):
         return "d hunk"
     return {"+": "d add", "-": "d del"}.get(line[:1], "d")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,9 @@ from shared.states import CommandStatus, CommandType
 
 _PAGE = 50
 _MOST_CHARACTERS = 60_000
+_SAID = ("text", "role", "spec", "branch", "picture")
+"""What of a payload tells best what it is about."""
+_UUID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f-]{27}\b")
 _STEPS = ("created_at", "claimed_at", "typed_at", "confirmed_at", "finished_at")
 
 
@@ -100,13 +104,18 @@ class _Commands:
             with element("td"):
                 Ago(command.created_at)
             with element("td", "what"):
-                said = str(command.payload.get("text") or command.payload.get("role") or words("commands.no_text"))
+                said = str(
+                    next(
+                        (command.payload[name] for name in _SAID if command.payload.get(name)),
+                        words("commands.no_text"),
+                    )
+                )
                 made = text("a", said[:160], href=self._visit.address("commands", command=command.id))
                 made.on("click.prevent", partial(self.open, command.id), args=[])
             text("td", words.of("command_type", command.command_type))
             with element("td"):
                 State(command.status, words.of("command_status", command.status))
-            text("td", command.author or "–", "quiet")
+            text("td", _short(command.author or "–"), "quiet", title=command.author or "")
             text("td", _took(command), "quiet")
 
     # One of them ------------------------------------------------------------------------------------------------------
@@ -204,3 +213,8 @@ def _took(command: Command) -> str:
     if command.finished_at is None:
         return "–"
     return seconds_in_words((command.finished_at - command.created_at).total_seconds())
+
+
+def _short(author: str) -> str:
+    """With the beginning of an id instead of all of it."""
+    return _UUID.sub(r"\1", author)

@@ -1,5 +1,6 @@
 """The pages in a real browser, against a real office with real sessions: every page, and what is done on it."""
 
+import base64
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.support.browser import Tab, sign_in_code
+from tests.support.picture_office import drawn
 from tests.support.running_office import RunningOffice
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
@@ -129,6 +131,27 @@ async def test_a_sessions_log_is_played_searched_and_downloaded(tab: Tab, office
     for name in ("Quality", "Costs"):
         await tab.page.get_by_role("dialog").get_by_role("tab", name=name).click()
         await tab.page.locator(".tab .numbers").wait_for()
+
+
+async def test_the_pictures_and_the_diff_of_a_sessions_work_come_from_its_machine(tab: Tab, office: RunningOffice):
+    async with office.api() as api:
+        made = await api.post("sessions", params={"wait": 30}, json={"role": "FE", "task": "seen"})
+    session = made.raise_for_status().json()["session_id"]
+    picture = base64.b64encode(drawn((246, 247, 249), 64, 40)).decode()
+    text = f"echo {picture} | base64 -d > page.png; echo 'a <b>' > made.txt; {DONE}"
+    await office.final(await office.insert("send_prompt", {"text": text}, session_id=session))
+    await tab.go(f"sessions?session={session}&tab=screenshots")
+    shot = tab.page.locator(".shot", has_text="page.png").locator("img")
+    await shot.wait_for()
+    assert await shot.evaluate("async (one) => { await one.decode(); return one.naturalWidth; }") == 64
+    assert await tab.violations() == []
+    await tab.page.get_by_role("dialog").get_by_role("tab", name="Quality").click()
+    await tab.press("Look at the worktree", "[role=dialog]")
+    await tab.page.locator(".diff .add", has_text="+a <b>").wait_for()
+    assert await tab.violations() == []
+    await tab.press("End session", "[role=dialog]")
+    await tab.press("End session", "[aria-label='End this session?']")
+    await tab.page.locator(".opened .state.is-terminated").wait_for()
 
 
 async def test_alt_arrows_lead_to_the_neighbours_even_from_the_terminal(tab: Tab):
@@ -257,7 +280,7 @@ async def test_each_page_fits_and_is_accessible_in_light_and_dark(tab: Tab, name
 async def test_an_opened_session_fits_and_is_accessible(tab: Tab):
     await tab.go("sessions")
     await tab.page.locator(".card a").first.click()
-    for name in ("Now", "History", "Logs", "Quality", "Costs"):
+    for name in ("Now", "History", "Logs", "Screenshots", "Quality", "Costs"):
         await tab.page.get_by_role("dialog").get_by_role("tab", name=name).click()
         await tab.page.wait_for_function("document.querySelector('.opened .tab').childElementCount > 0")
         for width in (360, 1280, 2560):
