@@ -93,6 +93,13 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
+def peer_pid(connection: socket.socket) -> int:
+    """The process that opened the connection; 0 where the system does not say."""
+    if sys.platform != "linux":
+        return 0
+    return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0])
+
+
 def require_same_user(connection: socket.socket) -> None:
     """
     Raises:

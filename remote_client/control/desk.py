@@ -73,6 +73,10 @@ class Desk:
         self._policy_text = ""
         self._policy_version: tuple[int, int] | None = None
 
+    @property
+    def session_ids(self) -> list[SessionId]:
+        return [session.session_id for session in self._parts.pool.sessions]
+
     # What is seen -----------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:

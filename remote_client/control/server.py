@@ -15,8 +15,9 @@ import structlog
 
 from remote_client.control.desk import Desk
 from remote_client.control.place import control_folder
+from remote_client.ptyhost.processes import is_of_session
 from remote_client.ptyhost.protocol import Frame, pack, read_frame
-from remote_client.sockets import require_same_user
+from remote_client.sockets import peer_pid, require_same_user
 from shared.errors import Forbidden, InvalidPayload, OfficeError
 from shared.local import VERSION, Snapshot
 
@@ -65,6 +66,8 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             require_same_user(writer.get_extra_info("socket"))
+            if is_of_session(peer_pid(writer.get_extra_info("socket")), self._desk.session_ids):
+                raise Forbidden("what runs in a session may not speak for the person at this machine")
             if len(self._guests) > MOST_CONNECTIONS:
                 log.warning("too many windows and commands at once", connections=MOST_CONNECTIONS)
                 return

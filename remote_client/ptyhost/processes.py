@@ -46,6 +46,28 @@ def _stat(pid: int) -> tuple[bytes | None, int | None]:
     return fields[0], int(fields[19])
 
 
+def _parent(pid: int) -> int:
+    """0 where there is none, or no such process."""
+    try:
+        with open(f"{_PROC}/{pid}/stat", "rb") as file:  # noqa: PTH123  as above
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def is_of_session(pid: int, session_ids: Iterable[SessionId]) -> bool:
+    """Whether a process, or one that it comes from, carries the tag of one of the sessions.
+
+    One that has thrown its environment away and let its parents die is not known again.
+    """
+    tags = {_tag(session_id) for session_id in session_ids}
+    while pid > 1:
+        if not tags.isdisjoint(_environment(pid)):
+            return True
+        pid = _parent(pid)
+    return False
+
+
 def _in_session(pid: int, leader: int) -> bool:
     try:
         return os.getsid(pid) == leader

@@ -201,6 +201,34 @@ async def test_another_user_who_reaches_the_socket_is_turned_away(machine: Makes
     await (await link_to(laptop)).close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a socket says whose process it is")
+@pytest.mark.parametrize("how", ["", "env -i "], ids=["as it is", "without its environment"])
+async def test_what_runs_in_a_session_cannot_answer_for_the_person(
+    office: Office, shared_client: Machine, tmp_path: Path, how: str
+) -> None:
+    address = control_folder(shared_client.settings().state).address()
+    assert address is not None
+    script = tmp_path / "speak.py"
+    script.write_text(
+        "import socket, sys\n"
+        "s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+        'h = b\'{"id": 1, "op": "stop_all"}\'\n'
+        "try:\n s.sendall(len(h).to_bytes(4, 'big') + bytes(4) + h); heard = len(s.recv(100))\n"
+        "except ConnectionError:\n heard = 0\n"
+        "print('heard', heard)\n"
+    )
+    session_id = await office.session()
+    speak = f"{how}{sys.executable} {script} {address / SOCKET}; echo '[SEMO:DONE]'"
+    answer = await office.do("send_prompt", {"text": speak}, session_id=session_id)
+    assert answer.status == "completed", answer
+    rows = await office.sql(
+        "select string_agg(text, '' order by start_offset) as text from session_output where session_id = %s",
+        session_id,
+    )
+    assert "heard 0" in rows[0]["text"]
+    assert (await office.do("terminate", session_id=session_id)).status == "completed", "nothing was stopped"
+
+
 def _frame(text: bytes, body: int = 0) -> bytes:
     return struct.pack(">II", len(text), body) + text
 
