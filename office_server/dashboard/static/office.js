@@ -44,6 +44,14 @@
   setInterval(() => { times(); fresh(); }, 500);
   new MutationObserver(times).observe(document.documentElement, { childList: true, subtree: true });
 
+  /* On a narrow screen the pages stand in a row that scrolls: the one that is open is in sight. */
+  const bring = setInterval(() => {
+    const place = document.querySelector(".place[aria-current]");
+    if (!place) return;
+    clearInterval(bring);
+    place.parentElement.scrollLeft = place.offsetLeft - (place.parentElement.clientWidth - place.offsetWidth) / 2;
+  }, 50);
+
   /* Which cards are in sight: only those are sent their output. */
   const inSight = new Set();
   let told = "", telling = null;
