@@ -31,6 +31,7 @@ async def applied(api: httpx.AsyncClient, text: str) -> str:
 
 async def fits(tab: Tab) -> None:
     """At every width, in light and dark, and axe has nothing to say."""
+    await tab.page.wait_for_function("!document.querySelector('.q-notification')")  # axe would measure its fading
     for width in (360, 2560, 1280):
         await tab.page.set_viewport_size({"width": width, "height": 900})
         assert await tab.overflow() <= 0, f"{width} px"
