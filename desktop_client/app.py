@@ -84,6 +84,9 @@ class Desktop(QObject):
         for machine in machines:
             for notice in self._notices.of(machine):
                 self.tray.notify(notice)
+                if not self.tray.icon.isVisible():  # nobody else would say it
+                    self.window.tell(notice.title)
+                    QApplication.alert(self.window)
 
     def go_to(self, notice: Notice) -> None:
         self.window.go_to(notice.machine, notice.page, notice.subject)
