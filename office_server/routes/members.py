@@ -34,7 +34,7 @@ class NewMember(BaseModel):
 class MemberChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    role: MemberRole
+    role: MemberRole = Field(examples=["operator"])
 
 
 class NewlyMember(Member):

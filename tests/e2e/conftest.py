@@ -8,7 +8,7 @@ import pytest_asyncio
 from tests.support.running_office import RunningOffice
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningOffice]:
     running = await RunningOffice.open(tmp_path_factory.mktemp("office") / "data")
     yield running

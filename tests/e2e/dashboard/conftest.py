@@ -10,14 +10,14 @@ from tests.support.browser import Tab, chromium
 from tests.support.running_office import RunningOffice
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningOffice]:
     running = await RunningOffice.open(tmp_path_factory.mktemp("pages") / "data", dashboard=True)
     yield running
     await running.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
