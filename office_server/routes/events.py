@@ -26,7 +26,14 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-@router.get("", response_class=EventStream)
+_ONE_EVENT = {
+    "type": "object",
+    "description": "one of them: `data` is the event as JSON, `event` its kind, `id` what to go on from",
+    "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}},
+}
+
+
+@router.get("", response_class=EventStream, responses={200: {"content": {"text/event-stream": {"schema": _ONE_EVENT}}}})
 async def follow_office(
     access: Viewer,
     services: ServicesDep,
