@@ -90,7 +90,8 @@ def _page(name: str, shown: str) -> Way:
 _PICTURES: dict[str, tuple[Way, str]] = {
     "attention": (_attention, "light"), "sessions": (_sessions, "dark"), "session": (_session, "light"),
     "screenshots": (_screenshots, "light"), "quality": (_quality, "light"),
-    "execute": (_page("execute", "form, .execute"), "light"), "plan": (_plan, "light"), "plan-graph": (_graph, "dark"),
+    "execute": (_page("execute", "main pre:not(:empty)"), "light"),
+    "plan": (_plan, "light"), "plan-graph": (_graph, "dark"),
     "spec-tasks": (_board, "light"), "spec-documents": (_documents, "light"), "spec-work": (_work, "dark"),
     "machines": (_page("machines", ".card"), "light"), "commands": (_page("commands", "td"), "light"),
     "costs": (_page("costs", "main .sheet"), "light"),
