@@ -16,6 +16,7 @@ from shared.ids import SessionId
 
 _PROC = "/proc"
 _LOOKS_AT_ONCE = 24
+_LISTS = 50
 _PAUSE_SECONDS = 0.02
 _KILL_ROUNDS = 100
 
@@ -88,13 +89,21 @@ def _tag(session_id: SessionId) -> bytes:
 
 
 async def _living(belongs: Callable[[int], bool]) -> AsyncIterator[int]:
-    """Pids of all living processes but this one that belong."""
-    me = str(os.getpid())
-    for number, name in enumerate(os.listdir(_PROC)):  # noqa: PTH208  as above
-        if number % _LOOKS_AT_ONCE == _LOOKS_AT_ONCE - 1:
-            await asyncio.sleep(0)
-        if name.isdigit() and name != me and belongs(int(name)) and _stat(int(name))[0] not in (None, b"Z"):
-            yield int(name)
+    """Pids of all living processes but this one that belong.
+
+    One that forks and ends before it is looked at leaves a child that no list had: lists are made until nothing is new.
+    """
+    seen = {str(os.getpid())}
+    for _ in range(_LISTS):
+        new = [name for name in os.listdir(_PROC) if name.isdigit() and name not in seen]  # noqa: PTH208  as above
+        if not new:
+            return
+        seen.update(new)
+        for number, name in enumerate(new):
+            if number % _LOOKS_AT_ONCE == _LOOKS_AT_ONCE - 1:
+                await asyncio.sleep(0)
+            if belongs(int(name)) and _stat(int(name))[0] not in (None, b"Z"):
+                yield int(name)
 
 
 async def members(session_id: SessionId, leader: Leader) -> list[int]:
