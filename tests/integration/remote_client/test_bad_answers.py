@@ -137,7 +137,7 @@ async def test_a_copy_of_the_state_folder_of_a_client_that_runs_is_fenced_out(
     await laptop.start()
     session = await office.session()
     folder = tmp_path / "copy"
-    shutil.copytree(laptop.folder, folder, ignore=shutil.ignore_patterns("*.sock", "host"))
+    shutil.copytree(laptop.folder, folder, ignore=shutil.ignore_patterns("*.sock", "host", "control"))
     copy = Machine(office, laptop.client_id, folder)
 
     with pytest.raises(Fenced, match="the folder is a copy"):
