@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import structlog
 
@@ -160,13 +160,16 @@ class Ledger:
 
 
 def _text_of(command: Command) -> str:
-    payload: dict[str, Any] = command.payload
+    payload = cast("Any", command.payload)
+    if not isinstance(payload, dict):
+        return _bounded(str(payload))  # the row of a hostile office, which is refused when it is its turn
+    payload = cast("dict[str, Any]", payload)
     match command.command_type:
         case CommandType.SEND_PROMPT | CommandType.SEND_TEXT:
             return _bounded(str(payload.get("text") or ""))
         case CommandType.SEND_KEYS:
-            keys: list[object] = payload.get("keys") or []
-            return _bounded(" ".join(str(key) for key in keys))
+            keys: object = payload.get("keys") or []
+            return _bounded(" ".join(map(str, cast("list[object]", keys))) if isinstance(keys, list) else str(keys))
         case _:
             return _bounded(", ".join(f"{name}: {value}" for name, value in payload.items() if value is not None))
 
