@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from remote_client.agents.adapter import Evidence, TurnEnd, Typing
+from remote_client.agents.adapter import TurnEnd, Typing
 from remote_client.approvals import Approvals
 from remote_client.commands import Completion, Hold, Retry, lease_clock
 from remote_client.journal import Journal
@@ -15,6 +15,7 @@ from remote_client.office_link import ConfirmedStep, OfficeLink, TypedStep
 from remote_client.sessions import Session
 from remote_client.turn_git import git_facts
 from remote_client.turn_moves import TurnMoves
+from remote_client.turn_words import in_words
 from remote_client.uplink import Uplink
 from shared.ids import ByteOffset, TurnId
 from shared.payloads import TurnResult
@@ -129,7 +130,7 @@ class Turns:
             success=done,
             result=result.model_dump(mode="json", exclude_none=True),
             error_code=None if done else f"turn_{ended.outcome}",
-            error=None if done else _in_words(ended),
+            error=None if done else in_words(ended),
             session_status=session.status,
             typed_at=hold.typed_at,
             confirmed_at=confirmed_at,
@@ -162,27 +163,3 @@ def _retry_after(ended: TurnEnd, session: Session) -> Retry | None:
     if ended.alive or session.end_wanted or ended.outcome is not TurnOutcome.ERROR:
         return None
     return "died"
-
-
-def _in_words(ended: TurnEnd) -> str:
-    last = ended.evidence[-1] if ended.evidence else {}
-    exited = next((one for one in ended.evidence if one["kind"] == "exit"), None)
-    if ended.outcome is TurnOutcome.INTERRUPTED:
-        timed_out = any(one["kind"] == "timeout" for one in ended.evidence)
-        return "the time for the prompt ran out; it was interrupted" if timed_out else "the prompt was interrupted"
-    if exited is not None:
-        return f"the agent ended ({_end_of(exited)}) without saying that it is done"
-    if ended.outcome is TurnOutcome.LOST:
-        return "it was typed, and nothing shows that the agent took it"
-    if last.get("prompt") == "continuation":
-        return "the agent waits for the rest of an unfinished prompt"
-    said = [str(one["message"]) for one in ended.evidence if one.get("message")]
-    if ended.outcome is TurnOutcome.ERROR and said:
-        return f"the agent failed: {said[-1]}"
-    if ended.outcome is TurnOutcome.ERROR:
-        return f"it failed with status {last.get('status')}"
-    return "it stopped and did not say that it is done"
-
-
-def _end_of(evidence: Evidence) -> str:
-    return f"signal {evidence['signal']}" if evidence.get("signal") else f"status {evidence.get('status')}"

@@ -1,5 +1,10 @@
 """What the tests of one worker share, wherever they stand: one PostgreSQL, on which each has databases of its own."""
 
+from hypothesis import settings
+
 from tests.support.embedded import embedded_postgres
 
 __all__ = ["embedded_postgres"]
+
+settings.register_profile("without a clock", deadline=None)  # how long an example takes depends on what else runs
+settings.load_profile("without a clock")

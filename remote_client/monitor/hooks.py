@@ -67,8 +67,9 @@ def hook_word(event: HookEvent) -> HookWord:
         return HookWord(Said.FINISHED, evidence, message)
     if event.name == "StopFailure":
         error = str(body.get("error", "unknown"))
-        detail = {"error": error, "text": (message or "")[:TEXT_KEPT]}
-        return HookWord(Said.FAILED, evidence | {"error": error}, message, detail=detail)
+        text = (message or "")[:TEXT_KEPT]
+        told = {"error": error} | ({"message": text} if text else {})
+        return HookWord(Said.FAILED, evidence | told, message, detail={"error": error, "text": text})
     if event.name == "PermissionRequest":
         tool = str(body.get("tool_name", ""))
         said = Said.ASKS if is_question(event) else Said.ASKS_PERMISSION

@@ -22,9 +22,15 @@ begin
   if v_gap between interval '0' and interval '1 second' then
     return;
   end if;
+  -- After no more than a usual pause nothing is moved, and nobody waits for whoever notes it.
+  if v_gap between interval '-5 seconds' and interval '15 seconds' then
+    update semo.lease_time set seen_at = now()
+    where seen_at in (select seen_at from semo.lease_time where seen_at = v_seen_at for no key update skip locked);
+    return;
+  end if;
   -- Whoever comes second waits until the first one has moved the leases.
   update semo.lease_time set seen_at = now() where seen_at is not distinct from v_seen_at;
-  if not found or v_gap is null or v_gap between interval '-5 seconds' and interval '15 seconds' then
+  if not found or v_gap is null then
     return;
   end if;
   -- Commands are always locked in the order of their ids.

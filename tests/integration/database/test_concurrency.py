@@ -138,6 +138,17 @@ async def test_what_a_client_is_taking_over_is_not_rescued_at_the_same_moment(cr
     assert await newer.complete(command)
 
 
+async def test_nobody_waits_for_who_notes_that_time_has_passed(crowd: Crowd) -> None:
+    office = await crowd.world.office()
+    client = await crowd.client(office)
+    newer = await crowd.at_its_own_connection(client)
+    await crowd.world.owner.ask("update semo.lease_time set seen_at = now() - interval '5 s'")
+    async with begun(newer):
+        await newer.register()
+        async with asyncio.timeout(30):
+            assert await crowd.world.service.call("rescue_commands") == 0
+
+
 async def test_of_a_rescue_and_a_completion_at_once_only_one_counts(crowd: Crowd) -> None:
     office = await crowd.world.office(session_limit=100)
     client = await crowd.client(office)
