@@ -6,5 +6,7 @@ from tests.support.embedded import embedded_postgres
 
 __all__ = ["embedded_postgres"]
 
-settings.register_profile("without a clock", deadline=None)  # how long an example takes depends on what else runs
+settings.register_profile(
+    "without a clock", settings.default, deadline=None
+)  # how long an example takes depends on what else runs
 settings.load_profile("without a clock")
