@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from semo import console
 from semo.office_api import OfficeApi
@@ -15,9 +15,9 @@ async def list_all(api: OfficeApi, *, as_json: bool) -> None:
     if as_json:
         console.machine(found)
         return
-    rows = Table("prompt", "words", "by", "since", "needs")
+    rows = Table("prompt", Column("words", no_wrap=True), "by", Column("since", no_wrap=True), "needs")
     for one in found["prompts"]:
-        words = "of the office server" if one["is_default"] else f"the office's own, version {one['version']}"
+        words = "of the server" if one["is_default"] else f"its own, version {one['version']}"
         since = str(one["created_at"] or "")[:16].replace("T", " ")
         rows.add_row(one["kind"], words, one["author"] or "", since, " ".join(f"{{{{{n}}}}}" for n in one["needed"]))
     console.table(rows)

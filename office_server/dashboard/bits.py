@@ -108,6 +108,15 @@ def plain(content: str) -> str:
     return _ANSI.sub("", content)
 
 
+def visible(content: str) -> str:
+    """Text; of keys alone that leave no mark, their signs: ⏎ for Enter, ^C for Ctrl-C."""
+    if words := plain(content).strip():
+        return words
+    return "".join(
+        "⏎" if one in "\r\n" else f"^{chr(ord(one) ^ 0x40)}" if one < " " or one == "\x7f" else one for one in content
+    )
+
+
 def seconds_in_words(seconds: float) -> str:
     """A duration, short: 4.2 s, 3:05 min, 2:10 h."""
     if seconds < 60:

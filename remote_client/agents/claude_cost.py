@@ -18,6 +18,8 @@ class CostMeter:
         self._start = ByteOffset(0)
         self._told = asyncio.Event()
         self._owed = False
+        self.is_told = False
+        """The status line of this session has spoken: it will again."""
 
     def begin_turn(self, start: ByteOffset) -> None:
         self._before, self._start = self._sum, start
@@ -33,6 +35,7 @@ class CostMeter:
         if isinstance(total, int | float):
             self._learn(event, float(total))
             self._told.set()
+            self.is_told = True
 
     def _learn(self, event: HookEvent, total: float) -> None:
         self._sum = total

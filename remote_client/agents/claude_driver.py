@@ -28,6 +28,7 @@ from shared.states import TurnOutcome
 LOOK_SECONDS = 0.3
 SETTLES_SECONDS = 1.5
 STOPPED_SETTLES_SECONDS = 0.7
+TELLING_SETTLES_SECONDS = 6.0  # of an agent whose status line is known to come: on a slow machine it comes late
 PASTE_SETTLES_SECONDS = 0.1
 KEY_SETTLES_SECONDS = 0.3
 CLEARS = 20
@@ -223,7 +224,9 @@ class ClaudeDriver:
         cost, counted = None, list[Evidence]()
         alive = self._terminal.exit is None
         if alive:
-            cost, counted = await self._cost.of_turn(STOPPED_SETTLES_SECONDS if stopped else SETTLES_SECONDS)
+            comes = self._cost.is_told and outcome is TurnOutcome.DONE
+            patience = TELLING_SETTLES_SECONDS if comes else STOPPED_SETTLES_SECONDS if stopped else SETTLES_SECONDS
+            cost, counted = await self._cost.of_turn(patience)
         written = await self._transcript.evidence(_SAYS.get(outcome)) if self._transcript is not None else []
         known = [*([turn.interrupted_by] if turn.interrupted_by else []), *finding.evidence, *counted]
         evidence = known + [one for one in written if one not in known]

@@ -356,13 +356,13 @@ async def test_the_demo_works_with_claude_when_asked(tmp_path: Path):
 @pytest.mark.timeout(240)
 async def test_a_plan_of_waves_and_an_epic_run_with_it(world: World):
     """One of each kind: a wave after another, an epic in one conversation, and a prompt from the queue."""
-    for word in ("FIRST", "SECOND", "STEP", "QUEUED"):
+    for word in ("WAVEONE", "WAVETWO", "EPICSTEP", "FROMQUEUE"):
         world.api.script(word, say(f"Done with it. {DONE}"))
     defaults = {"role": "BE", "agent": "claude"}
     plans = [
-        {"waves": [[{"prompt": "FIRST of all"}], [{"prompt": "SECOND of all"}]]},
-        {"epics": [{"name": "epic", "tasks": [{"prompt": "STEP one"}, {"prompt": "STEP two"}]}]},
-        {"prompts": ["QUEUED prompt"]},
+        {"waves": [[{"prompt": "WAVEONE of all"}], [{"prompt": "WAVETWO of all"}]]},
+        {"epics": [{"name": "epic", "tasks": [{"prompt": "EPICSTEP one"}, {"prompt": "EPICSTEP two"}]}]},
+        {"prompts": ["FROMQUEUE prompt"]},
     ]
     async with world.office.api() as api:
         made = [

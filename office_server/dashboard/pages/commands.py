@@ -8,7 +8,18 @@ from typing import Any
 
 from nicegui import ui
 
-from office_server.dashboard.bits import Ago, State, attributed, button, element, empty, icon, seconds_in_words, text
+from office_server.dashboard.bits import (
+    Ago,
+    State,
+    attributed,
+    button,
+    element,
+    empty,
+    icon,
+    seconds_in_words,
+    text,
+    visible,
+)
 from office_server.dashboard.feed import News
 from office_server.dashboard.frame import page
 from office_server.dashboard.supabase_links import address_of_row
@@ -110,7 +121,7 @@ class _Commands:
                         words("commands.no_text"),
                     )
                 )
-                made = text("a", said[:160], href=self._visit.address("commands", command=command.id))
+                made = text("a", visible(said[:160]), href=self._visit.address("commands", command=command.id))
                 made.on("click.prevent", partial(self.open, command.id), args=[])
             text("td", words.of("command_type", command.command_type))
             with element("td"):
