@@ -178,7 +178,7 @@ begin
     -- Locked one by one: what another client is taking is passed over, and what is passed over stays free for others.
     update agent_commands
     set status = 'processing', claimed_by = p_client, claim_epoch = p_epoch, claim_number = p_claim,
-        claimed_at = clock_timestamp(),  -- this may have begun before what it takes was there
+        claimed_at = greatest(now(), offered_at),  -- this may have begun before what it takes was there
         lease_until = now() + make_interval(secs => p_lease_seconds),
         persona_version = case when command_type = 'send_prompt' then
           (select coalesce(p.rendered_version, p.version) from semo.persona_of(office_id,

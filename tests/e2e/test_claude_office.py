@@ -118,6 +118,13 @@ class World:
                     await self.answer(one["id"], "approve", digest=one["digest"])
                 await asyncio.sleep(0.2)
 
+    async def everything_is_stopped(self) -> None:
+        stopped = await self.semo("stop", "--yes")
+        assert stopped.exit_code == 0, stopped.err
+        async with asyncio.timeout(60):
+            while any(row["ended_at"] is None for row in await self.office.rows("agent_sessions", agent="claude")):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
     async def until_event(self, session_id: str, kind: str) -> dict[str, Any]:
         async with asyncio.timeout(45):
             while True:
@@ -434,6 +441,7 @@ async def test_a_conflict_is_foreseen_then_everything_is_stopped_and_what_was_co
             word, Use("Bash", {"command": write, "description": "Commit"}), Say(["More to do.\n"], hold=asyncio.Event())
         )
     jobs = [{"name": word, "prompt": f"{word} please"} for word in ("CLASHA", "CLASHB")]
+    await world.everything_is_stopped()  # two need places at once
     async with world.office.api() as api:
         wish = {"name": "clash", "defaults": {"role": "BE", "agent": "claude"}, "jobs": jobs}
         plan = (await api.post("plans", json=wish)).raise_for_status().json()
@@ -445,13 +453,9 @@ async def test_a_conflict_is_foreseen_then_everything_is_stopped_and_what_was_co
         for word in ("CLASHA", "CLASHB"):
             await world.api.until_asked(word, times=2)  # its commit is made, and its turn goes on
 
-        stopped = await world.semo("stop", "--yes")
-        assert stopped.exit_code == 0, stopped.err
+        await world.everything_is_stopped()
         ended = await watching
         assert {one["execution"]["status"] for one in ended.values()} == {"killed"}
-        async with asyncio.timeout(60):
-            while any(row["ended_at"] is None for row in await world.office.rows("agent_sessions", agent="claude")):  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
 
         first, second = [await merged(api, foreseen["client_id"], branch) for branch in branches]
     assert first["state"] == "merged", first
