@@ -54,9 +54,14 @@ def dialog_on(screen: Sequence[str]) -> Dialog | None:
     return next((dialog for dialog in DIALOGS if all(word in shown for word in dialog.words)), None)
 
 
+def options_on(screen: Sequence[str]) -> tuple[str, ...]:
+    """What may be chosen, with the mark of what is chosen now."""
+    return tuple(line for line in screen if _OPTION.match(line))
+
+
 def step_to_trust(screen: Sequence[str]) -> bytes | None:
     """The next key on the way to "yes": an arrow, or Enter once it is chosen. None: the screen is not understood."""
-    options = [line for line in screen if _OPTION.match(line)]
+    options = options_on(screen)
     chosen = [number for number, line in enumerate(options) if _CURSOR in line]
     wanted = [number for number, line in enumerate(options) if _TRUSTED.search(line)]
     if len(chosen) != 1 or len(wanted) != 1:

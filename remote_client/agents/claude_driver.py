@@ -11,7 +11,7 @@ from typing import Any
 from remote_client.agents.adapter import Evidence, TurnEnd, Typing
 from remote_client.agents.agent_turn import AgentTurn
 from remote_client.agents.claude_cost import CostMeter
-from remote_client.agents.claude_dialogs import TRUST, dialog_on, step_to_trust
+from remote_client.agents.claude_dialogs import TRUST, dialog_on, options_on, step_to_trust
 from remote_client.agents.claude_hooks import COST, OF_TURNS
 from remote_client.agents.claude_transcript import Transcript
 from remote_client.agents.pasting import CLEAR_LINE, CTRL_C, ENTER, ESCAPE, paste
@@ -30,6 +30,7 @@ SETTLES_SECONDS = 1.5
 STOPPED_SETTLES_SECONDS = 0.7
 TELLING_SETTLES_SECONDS = 6.0  # of an agent whose status line is known to come: on a slow machine it comes late
 PASTE_SETTLES_SECONDS = 0.1
+ANSWER_AGAIN_SECONDS = 5.0
 KEY_SETTLES_SECONDS = 0.3
 CLEARS = 20
 CONFIRM_SECONDS = 0.5
@@ -51,6 +52,8 @@ class ClaudeDriver:
         self._monitor = self._terminal.monitor
         self._cost = CostMeter(fresh)
         self._transcript: Transcript | None = None
+        self._answered: tuple[str, ...] = ()
+        self._answered_at = 0.0
         self._turn: AgentTurn | None = None
         self._started = False
         self._unclean = False  # something that is not ours may stand in its input
@@ -139,7 +142,11 @@ class ClaudeDriver:
         key = step_to_trust(screen) if dialog is TRUST and self._trusted else None
         if key is None:
             raise SessionFailed(f"claude asks {dialog.name} before it takes a prompt", advice=dialog.advice)
-        await self._terminal.type(key)
+        # One key for each choice that is seen: a slow agent would take all that was pressed, and choose another.
+        now, options = asyncio.get_running_loop().time(), options_on(screen)
+        if options != self._answered or now - self._answered_at > ANSWER_AGAIN_SECONDS:
+            self._answered, self._answered_at = options, now
+            await self._terminal.type(key)
 
     async def _clear_input(self) -> None:
         """Escape closes a menu that was left open. Clearing is pressed more often than there are lines: it does nothing

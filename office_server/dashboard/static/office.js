@@ -74,7 +74,7 @@
 
   /* Keys. What is typed into a field or a terminal is nobody else's. */
   const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true], .xterm");
-  let go = 0;
+  let go = -Infinity; // when "g" was pressed: not when the page began
   const items = () => [...document.querySelectorAll("[data-item]")].filter((one) => one.offsetParent);
   const move = (by) => {
     const all = items();
@@ -96,7 +96,7 @@
     const open = document.querySelector(".q-dialog");
     const now = performance.now();
     if (!open && now - go < 1200) {
-      go = 0;
+      go = -Infinity;
       if (press(`[data-go="${CSS.escape(event.key)}"]`)) { event.preventDefault(); return; }
     }
     const item = document.activeElement?.closest?.("[data-item]");
