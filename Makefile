@@ -30,7 +30,7 @@ bench: .venv
 
 screenshots: .venv
 	@.venv/bin/python -m tests.support.pictures
-	@SEMO_PICTURES=$(CURDIR)/docs/pictures .venv/bin/pytest -q tests/e2e/test_desktop.py
+	@SEMO_PICTURES=$(CURDIR)/docs/pictures .venv/bin/pytest -q --basetemp=/tmp/semo-pictures tests/e2e/test_desktop.py
 
 lock: .venv
 	@.venv/bin/uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --universal \
