@@ -23,7 +23,8 @@ from benchmarks.figures import Figure
 from remote_client.adapters import available_adapters
 from remote_client.commands import Command, Hold, lease_clock
 from remote_client.journal import Journal
-from remote_client.office_link import OfficeLink, OfficeTerms
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import OfficeTerms
 from remote_client.policy import Policy, parse_policy
 from remote_client.pool import Pool
 from remote_client.pool_circuits import Circuits

@@ -18,7 +18,8 @@ import structlog
 
 from remote_client.agents.adapter import Evidence, Request
 from remote_client.commands import Hold
-from remote_client.office_link import Answer, Asking, Happening, OfficeLink
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import Answer, Asking, Happening
 from remote_client.policy import Policy
 from remote_client.sessions import Session
 from remote_client.uplink import Uplink

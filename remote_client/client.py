@@ -28,7 +28,8 @@ from remote_client.heartbeat import beat
 from remote_client.journal import Journal
 from remote_client.leases import Leases
 from remote_client.ledger import Ledger
-from remote_client.office_link import Happening, OfficeLink, OfficeTerms, Registration
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import Happening, OfficeTerms, Registration
 from remote_client.outbox import Outbox
 from remote_client.pause import Pause
 from remote_client.policy import Policy, load_policy

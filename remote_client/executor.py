@@ -16,7 +16,8 @@ from remote_client.handlers import Handlers
 from remote_client.journal import Journal
 from remote_client.leases import Leases
 from remote_client.ledger import Ledger
-from remote_client.office_link import Happening, OfficeLink
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import Happening
 from remote_client.outbox import Outbox
 from remote_client.uplink import Uplink
 from shared.errors import Conflict, Fenced, NoRoom, OfficeError, Unavailable

@@ -14,7 +14,8 @@ import structlog
 from remote_client.commands import Completion, Hold
 from remote_client.journal import Journal
 from remote_client.leases import Leases
-from remote_client.office_link import Happening, OfficeLink
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import Happening
 from remote_client.uplink import Uplink
 from shared.errors import Conflict, Fenced, Forbidden, Refused, Unauthenticated, Unavailable
 from shared.ids import SessionId

@@ -9,7 +9,8 @@ from pathlib import Path
 import structlog
 
 from remote_client import persona
-from remote_client.office_link import OfficeLink, Persona
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import Persona
 from remote_client.scope import Scope
 from shared.errors import NotFound, PersonaNotRendered, SessionFailed, Unavailable
 from shared.ids import OfficeId, SessionId

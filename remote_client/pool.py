@@ -13,7 +13,8 @@ from typing import Any
 import structlog
 
 from remote_client.commands import Command, Hold
-from remote_client.office_link import Happening, OfficeLink, OfficeTerms
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import Happening, OfficeTerms
 from remote_client.policy import Policy
 from remote_client.pool_memory import Memory
 from remote_client.pool_opening import Opening

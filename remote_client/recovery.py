@@ -16,7 +16,8 @@ from remote_client.executor import Executor
 from remote_client.following import Again, TurnStart
 from remote_client.journal import Entry, Journal
 from remote_client.notes import SessionNote, TurnNote
-from remote_client.office_link import KeptSession, OfficeLink, Registration
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import KeptSession, Registration
 from remote_client.pool import Pool
 from remote_client.session_maker import SessionMaker
 from remote_client.sessions import Session

@@ -22,7 +22,8 @@ from remote_client.journal import Journal
 from remote_client.monitor.office_patterns import patterns_of
 from remote_client.monitor.patterns import PatternTable
 from remote_client.notes import SessionNote
-from remote_client.office_link import Happening, OfficeLink, OfficeTerms, OpenedSession
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import Happening, OfficeTerms, OpenedSession
 from remote_client.persona_worn import WornPersona
 from remote_client.policy import Policy
 from remote_client.policy import Repository as RepositoryRule

@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 
-from remote_client.office_link import OfficeLink, OfficeTerms
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import OfficeTerms
 from remote_client.policy import AgentRule, Policy
 from shared.errors import PolicyForbids
 from shared.ids import OfficeId

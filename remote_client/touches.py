@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 
 from remote_client.agents.adapter import Evidence
-from remote_client.office_link import Happening
+from remote_client.office_records import Happening
 from remote_client.uplink import Uplink
 from shared.ids import ByteOffset, OfficeId, SessionId
 

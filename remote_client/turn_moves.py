@@ -12,7 +12,8 @@ import structlog
 
 from remote_client.agents.adapter import Evidence
 from remote_client.commands import Command
-from remote_client.office_link import Happening, OfficeLink
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import Happening
 from remote_client.sessions import Session
 from remote_client.uplink import Uplink
 from shared.errors import Refused, Unavailable

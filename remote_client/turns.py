@@ -11,7 +11,8 @@ from remote_client.approvals import Approvals
 from remote_client.commands import Completion, Hold, Retry, lease_clock
 from remote_client.journal import Journal
 from remote_client.notes import TurnNote, TypingNote
-from remote_client.office_link import ConfirmedStep, OfficeLink, TypedStep
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import ConfirmedStep, TypedStep
 from remote_client.sessions import Session
 from remote_client.turn_git import git_facts
 from remote_client.turn_moves import TurnMoves

@@ -16,7 +16,8 @@ from typing import Any
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-from remote_client.office_link import Happening, OfficeLink, OutputChunk, Step
+from remote_client.office_link import OfficeLink
+from remote_client.office_records import Happening, OutputChunk, Step
 from remote_client.redaction import RedactedStream, Redaction
 from remote_client.terminals import Chunk
 from remote_client.utf8 import complete_length

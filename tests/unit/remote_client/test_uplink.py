@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from remote_client.office_link import Calls, Happening, OfficeLink, OutputChunk
+from remote_client.office_link import Calls, OfficeLink
+from remote_client.office_records import Happening, OutputChunk
 from remote_client.terminals import Chunk
 from remote_client.uplink import Uplink
 from shared.errors import BackendDown, Fenced, OfficeError
