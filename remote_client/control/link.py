@@ -1,14 +1,12 @@
 """The other end of a client's socket: for windows and commands on the same machine, without the client's libraries."""
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 from remote_client.control.place import SOCKET, control_folder
-from remote_client.ptyhost.link import READ_AHEAD_BYTES, HostLink
-from remote_client.sockets import require_same_user
+from remote_client.ptyhost.link import HostLink
 from shared.errors import Conflict, OfficeError, Unavailable
 from shared.local import VERSION, Snapshot, read_part
 
@@ -26,29 +24,16 @@ class ControlLink(HostLink):
             Forbidden: it is another user's.
             Conflict: it is of a version with which this one cannot speak.
         """
-        folder = control_folder(state).address()
-        if folder is None:
+        greeted = await cls._greet(control_folder(state).address(), SOCKET, HELLO_SECONDS)
+        if greeted is None:
             return None
-        try:
-            reader, writer = await asyncio.open_unix_connection(folder / SOCKET, limit=READ_AHEAD_BYTES)
-        except (FileNotFoundError, ConnectionError):
-            return None
-        link = cls(reader, writer)
-        try:
-            require_same_user(writer.get_extra_info("socket"))
-            async with asyncio.timeout(HELLO_SECONDS):
-                told, _ = await link.call("hello")
-            if told["version"] != VERSION:
-                raise Conflict(
-                    f"the client that runs here speaks version {told['version']}, and this command {VERSION}",
-                    advice="restart the older one of them",
-                )
-        except (Unavailable, TimeoutError):
+        link, told = greeted
+        if told["version"] != VERSION:
             await link.close()
-            return None
-        except BaseException:
-            await link.close()
-            raise
+            raise Conflict(
+                f"the client that runs here speaks version {told['version']}, and this command {VERSION}",
+                advice="restart the older one of them",
+            )
         return link
 
     async def snapshot(self) -> Snapshot:

@@ -4,11 +4,12 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from remote_client.ptyhost.places import CONTROL, Place, require_same_user
 from remote_client.ptyhost.protocol import BASE_OPS, VERSION, WINDOW_BYTES, Frame, pack, read_frame
-from shared.errors import OfficeError, SessionFailed, by_code
+from shared.errors import OfficeError, SessionFailed, Unavailable, by_code
 
 READ_AHEAD_BYTES = 1_048_576
 HELLO_SECONDS = 5.0
@@ -34,26 +35,36 @@ class HostLink:
         Raises:
             Forbidden: it is another user's.
         """
-        folder = place.address()
+        greeted = await cls._greet(place.address(), CONTROL, HELLO_SECONDS, version=VERSION)
+        if greeted is None:
+            return None
+        link, status = greeted
+        link.version, link.pid = status["version"], status["pid"]
+        return link
+
+    @classmethod
+    async def _greet(
+        cls, folder: Path | None, name: str, patience_seconds: float, **details: Any
+    ) -> tuple[Self, dict[str, Any]] | None:
+        """A connection and what it was told to its hello; None when nobody answers at the socket."""
         if folder is None:
             return None
         try:
-            reader, writer = await asyncio.open_unix_connection(folder / CONTROL, limit=READ_AHEAD_BYTES)
+            reader, writer = await asyncio.open_unix_connection(folder / name, limit=READ_AHEAD_BYTES)
         except (FileNotFoundError, ConnectionError):
             return None
         link = cls(reader, writer)
         try:
             require_same_user(writer.get_extra_info("socket"))
-            async with asyncio.timeout(HELLO_SECONDS):
-                status, _ = await link.call("hello", version=VERSION)
-        except (SessionFailed, TimeoutError):
+            async with asyncio.timeout(patience_seconds):
+                told, _ = await link.call("hello", **details)
+        except (SessionFailed, Unavailable, TimeoutError):
             await link.close()
             return None
         except BaseException:
             await link.close()
             raise
-        link.version, link.pid = status["version"], status["pid"]
-        return link
+        return link, told
 
     async def _read(self) -> None:
         try:
