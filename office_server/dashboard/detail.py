@@ -7,7 +7,7 @@ import structlog
 from nicegui import ui
 
 from office_server.dashboard.bits import State, attributed, button, element, icon, text
-from office_server.dashboard.dialogs import sure
+from office_server.dashboard.dialogs import close_button, sure
 from office_server.dashboard.feed import News
 from office_server.dashboard.tabs.base import Tab
 from office_server.dashboard.tabs.costs import Costs
@@ -96,9 +96,7 @@ class Detail:
             self._state = State(seen.status, words.of("status", seen.status))
             element("span", "space")
             self._neighbour("chevron_right", "next", order[place + 1] if 0 <= place < len(order) - 1 else None)
-            close = button("", self._dialog.close, "button bare", aria_label=words("frame.close"))
-            with close:
-                icon("close")
+            close_button(words, self._dialog.close)
 
     def _neighbour(self, picture: str, name: str, session: SessionId | None) -> None:
         said = self._visit.words(f"session.{name}")

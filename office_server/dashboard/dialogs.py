@@ -1,8 +1,11 @@
-"""Small dialogs: asking whether somebody is sure, and for one line of text."""
+"""Small dialogs, asking whether somebody is sure and for one line of text; and what larger ones have in common."""
+
+from collections.abc import Callable
+from typing import Any
 
 from nicegui import ui
 
-from office_server.dashboard.bits import attributed, button, element, text
+from office_server.dashboard.bits import State, Text, attributed, button, element, icon, text
 from office_server.dashboard.words import Words
 
 
@@ -44,3 +47,18 @@ async def show_once(words: Words, title: str, hint: str, secret: str) -> None:
             button(words("frame.close"), lambda: dialog.submit(None), "button first")
     await dialog
     dialog.delete()
+
+
+def close_button(words: Words, close: Callable[[], Any]) -> None:
+    """The cross in a dialog's head."""
+    with button("", close, "button bare", aria_label=words("frame.close")):
+        icon("close")
+
+
+def job_head(words: Words, close: Callable[[], Any]) -> tuple[Text, State]:
+    """The head of a job that is opened: its title and its status, which are shown as they become known."""
+    with element("header", "head"):
+        title, state = text("h2", ""), State("waiting", "")
+        element("span", "space")
+        close_button(words, close)
+    return title, state

@@ -5,7 +5,8 @@ from typing import Any
 
 from nicegui import ui
 
-from office_server.dashboard.bits import Ago, State, attributed, button, element, icon, text
+from office_server.dashboard.bits import Ago, attributed, button, element, text
+from office_server.dashboard.dialogs import job_head
 from office_server.dashboard.executing import Form
 from office_server.dashboard.execution_list import kill, took
 from office_server.dashboard.feed import News
@@ -48,12 +49,7 @@ class ExecutionDetail:
         words = self._visit.words
         self._dialog.clear()
         with attributed(self._dialog, aria_label=words("execute.one")), element("div", "sheet opened"):
-            with element("header", "head"):
-                self._title = text("h2", "")
-                self._state = State("waiting", "")
-                element("span", "space")
-                with button("", self._dialog.close, "button bare", aria_label=words("frame.close")):
-                    icon("close")
+            self._title, self._state = job_head(words, self._dialog.close)
             self._acts = element("div", "acts")
             with element("div", "tab"), element("div", "now"):
                 self._output = element("section", "screen", aria_label=words("execute.output"))

@@ -4,8 +4,8 @@ from typing import Any
 
 from nicegui import ui
 
-from office_server.dashboard.bits import Ago, State, attributed, button, element, icon, seconds_in_words, text
-from office_server.dashboard.dialogs import sure
+from office_server.dashboard.bits import Ago, State, attributed, button, element, seconds_in_words, text
+from office_server.dashboard.dialogs import job_head, sure
 from office_server.dashboard.evidence_list import build_evidence, in_words
 from office_server.dashboard.refreshing import Refreshing
 from office_server.dashboard.visit import Visit
@@ -35,12 +35,7 @@ class JobDialog:
         words = self._visit.words
         self._dialog.clear()
         with attributed(self._dialog, aria_label=words("job.one")), element("div", "sheet opened job-detail"):
-            with element("header", "head"):
-                self._title = text("h2", "")
-                self._state = State("waiting", "")
-                element("span", "space")
-                with button("", self._dialog.close, "button bare", aria_label=words("frame.close")):
-                    icon("close")
+            self._title, self._state = job_head(words, self._dialog.close)
             self._acts = element("div", "acts")
             self._body = element("div", "tab", tabindex="0")
         try:

@@ -4,7 +4,8 @@ from typing import Any, cast
 
 from nicegui import ui
 
-from office_server.dashboard.bits import attributed, button, element, icon, text
+from office_server.dashboard.bits import attributed, element, text
+from office_server.dashboard.dialogs import close_button
 from office_server.dashboard.visit import Visit
 from office_server.dashboard.words import Words
 from office_server.rows import Picture, SeenMachine
@@ -26,8 +27,7 @@ class PolicyDialog:
             with element("header", "head"):
                 self._title = text("h2", "")
                 element("span", "space")
-                with button("", self._dialog.close, "button bare", aria_label=self._words("frame.close")):
-                    icon("close")
+                close_button(self._words, self._dialog.close)
             self._box = element("div", "tab", tabindex="0")
 
     def open(self, machine: SeenMachine) -> None:

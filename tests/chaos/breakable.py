@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
-import psycopg
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from local_supabase.cluster import read_record
 from local_supabase.database import Database
@@ -39,16 +39,12 @@ SLOW_SECONDS = 0.15
 T = TypeVar("T")
 
 
-async def insist(ask: Callable[[], Awaitable[T]], seconds: float = 60.0) -> T:
-    """The answer of something that may be away for a while."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return await ask()
-        except (psycopg.OperationalError, httpx.TransportError):
-            if time.monotonic() > deadline:
-                raise
-            await asyncio.sleep(0.05)
+async def insist(ask: Callable[[], Awaitable[T]], *errors: type[Exception]) -> T:
+    """The answer of something that may be away for a while, which it says by one of these errors."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type(errors), stop=stop_after_delay(60), wait=wait_fixed(0.05), reraise=True
+    )
+    return await retrying(ask)
 
 
 @dataclass

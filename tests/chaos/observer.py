@@ -26,7 +26,7 @@ from tests.chaos.breakable import FAULTS, Breakable, insist
 DONE = "echo '[SEMO:DONE]'"
 AT_ONCE = 6
 SETTLE_SECONDS = 90.0
-RECOVERED_SECONDS = 60.0
+UNFINISHED = "select * from agent_commands where office_id = %s and status in ('pending', 'processing')"
 FAR = 1000
 """A lie that no restart and no rescue makes true meanwhile."""
 
@@ -52,24 +52,21 @@ class Observer:
     recoveries: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
 
     async def sql(self, statement: str, *values: Any) -> list[dict[str, Any]]:
-        return await insist(lambda: self.office.office.sql(statement, *values))
+        return await insist(lambda: self.office.office.sql(statement, *values), psycopg.OperationalError)
+
+    async def _until_none(self, statement: str, *values: Any) -> None:
+        """Looks until a query finds nothing: whatever could tell of it is what is being broken."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while left := await self.sql(statement, *values):
+            assert time.monotonic() < deadline, f"left behind: {left}"
+            await asyncio.sleep(0.05)
 
     # Asking ----------------------------------------------------------------------------------------------------------
 
     async def keep_asking(self, least: int, over: asyncio.Event) -> None:
         while not over.is_set() or len(self.asked) < least:
             await self._ask_one(len(self.asked))
-            deadline = time.monotonic() + SETTLE_SECONDS
-            while True:
-                [row] = await self.sql(
-                    "select count(*) as n from agent_commands where office_id = %s "
-                    "and status in ('pending', 'processing')",
-                    self.office.office.office_id,
-                )
-                if row["n"] < AT_ONCE:
-                    break
-                assert time.monotonic() < deadline, "nothing comes to an end any more"
-                await asyncio.sleep(0.1)
+            await self._until_none(f"{UNFINISHED} order by seq offset %s", self.office.office.office_id, AT_ONCE - 1)
 
     async def _ask_one(self, number: int) -> None:
         kind = self.chance.choice(["session", "session", "role", "keys", "rest", "session for a moment"])
@@ -104,16 +101,10 @@ class Observer:
         return row["id"]
 
     async def _ask_by_rest(self, prompt: str, key: str) -> UUID:
-        session = await self._session("BE")
-        deadline = time.monotonic() + RECOVERED_SECONDS
+        path = f"/sessions/{await self._session('BE')}/prompt"
         async with OfficeApi.of(self.office.stack.status) as api:
-            while True:
-                try:
-                    answer = await api.post(f"/sessions/{session}/prompt", {"text": prompt}, key=key)
-                    return UUID(answer["command_id"])
-                except (SemoError, httpx.HTTPError):
-                    assert time.monotonic() < deadline, "the office server is not back"
-                    await asyncio.sleep(0.1)
+            answer = await insist(lambda: api.post(path, {"text": prompt}, key=key), SemoError, httpx.HTTPError)
+        return UUID(answer["command_id"])
 
     async def _session(self, name: str) -> UUID:
         """A session of the laptop; another one when the last one has ended."""
@@ -132,13 +123,9 @@ class Observer:
                 return row["session_id"]
 
     async def _final(self, command: UUID) -> dict[str, Any]:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while True:
-            [row] = await self.sql("select * from agent_commands where id = %s", command)
-            if row["status"] not in ("pending", "processing"):
-                return row
-            assert time.monotonic() < deadline, row
-            await asyncio.sleep(0.02)
+        await self._until_none(f"{UNFINISHED} and id = %s", self.office.office.office_id, command)
+        [row] = await self.sql("select * from agent_commands where id = %s", command)
+        return row
 
     # Breaking --------------------------------------------------------------------------------------------------------
 
@@ -161,7 +148,9 @@ class Observer:
         while not over.is_set():
             with suppress(psycopg.OperationalError):
                 await self._forge_one()
-            await asyncio.sleep(0.1)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await over.wait()
 
     async def _forge_one(self) -> None:
         rows = await self.office.office.sql(
@@ -197,7 +186,7 @@ class Observer:
 
     async def judge(self) -> Counter[str]:
         """Returns how often which state was the last one."""
-        await self._until_all_is_final()
+        await self._until_none(UNFINISHED, self.office.office.office_id)
         typed = Counter(int(line.removeprefix("ran-")) for line in self.ledger.read_text().split())
         rows = await self.sql(
             "select c.*, array(select r.attempt from agent_command_results r where r.command_id = c.id) as results "
@@ -214,12 +203,3 @@ class Observer:
         assert set(typed) <= {asked.number for asked in self.asked}
         assert self.accepted == [], f"stale writes that were accepted: {self.accepted}"
         return Counter(known[asked.command]["status"] for asked in self.asked)
-
-    async def _until_all_is_final(self) -> None:
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while left := await self.sql(
-            "select id, command_type, status, attempt, session_id, lease_until, now() from agent_commands "
-            "where office_id = %s and status in ('pending', 'processing')", self.office.office.office_id,
-        ):  # fmt: skip
-            assert time.monotonic() < deadline, f"left behind: {left}"
-            await asyncio.sleep(0.1)

@@ -15,11 +15,11 @@ from office_server.dashboard.bits import (
     button,
     element,
     empty,
-    icon,
     seconds_in_words,
     text,
     visible,
 )
+from office_server.dashboard.dialogs import close_button
 from office_server.dashboard.feed import News
 from office_server.dashboard.frame import page
 from office_server.dashboard.supabase_links import address_of_row
@@ -144,8 +144,7 @@ class _Commands:
                 State(found.status, words.of("command_status", found.status))
                 text("span", str(found.id), "quiet mono")
                 element("span", "space")
-                with button("", self._dialog.close, "button bare", aria_label=words("frame.close")):
-                    icon("close")
+                close_button(words, self._dialog.close)
             with element("div", "tab", tabindex="0"):
                 if found.waiting is not None:
                     text("p", words.of("waiting", found.waiting.reason), "waits")

@@ -5,7 +5,8 @@ from functools import partial
 from nicegui import ui
 from pydantic import ValidationError
 
-from office_server.dashboard.bits import attributed, button, element, icon, text
+from office_server.dashboard.bits import attributed, button, element, text
+from office_server.dashboard.dialogs import close_button
 from office_server.dashboard.visit import Visit
 from office_server.dashboard.wrong import wrong
 from office_server.routes import personas
@@ -44,8 +45,7 @@ class Personas:
                 text("span", words("settings.version", version=one.version), "quiet")
                 element("span", "space")
                 chosen = self._choice(found)
-                with button("", dialog.close, "button bare", aria_label=words("frame.close")):
-                    icon("close")
+                close_button(words, dialog.close)
             with element("div", "tab persona-edit"):
                 with element("div", "form plain"):
                     name = ui.input(words("settings.persona_name"), value=one.name).props(how)

@@ -25,6 +25,7 @@ Line = dict[str, Any]
 
 _TOKEN = re.compile(r"<jwt (.*)>", re.DOTALL)
 _LONG_TEXT = re.compile(r"(.)\1{79}\.\.\.<(\d+) chars>")
+_ANSWERS = ("handshake_rejected", "http", "s>c")
 _USER = {"sub": "00000000-0000-0000-0000-00000000000a", "office_id": "A"}
 
 
@@ -33,7 +34,7 @@ def cases() -> list[str]:
 
 
 class Replay:
-    """One case. `play` raises AssertionError at the first difference."""
+    """One case. `play` raises AssertionError at the first difference, and says how many answers were the same."""
 
     def __init__(self, gateway: Gateway, name: str) -> None:
         self._gateway = gateway
@@ -49,7 +50,8 @@ class Replay:
         self._refused: InvalidStatus | None = None
         self._stack = AsyncExitStack()
 
-    async def play(self) -> None:
+    async def play(self) -> int:
+        answers = 0
         async with self._stack:
             self._fence = await self._stack.enter_async_context(open_wire(self._gateway))
             await self._raise_fence()
@@ -62,7 +64,9 @@ class Replay:
                     "c>s": self._send, "s>c": self._expect, "socket_closed": self._close,
                 }[kind]  # fmt: skip
                 await step(line)
+                answers += kind in _ANSWERS
             assert not self._wires
+        return answers
 
     async def _mark(self, line: Line) -> None:
         self._marker = line["text"]
