@@ -10,8 +10,8 @@ from office_server.plan_compile import compile_plan, templates_of
 from office_server.plan_document import Place, PlanDocument
 from office_server.plan_text import BadPlan, PlanText, problem
 from office_server.prompt_templates import Template
-from office_server.rows import PromptTemplate
 from office_server.scheduler import Scheduler
+from office_server.spec_rows import PromptTemplate
 from office_server.waiting import without_repository
 from shared.ids import OfficeId, PlanId
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from office_server import unknown
 from office_server.backend.connection import Connection
-from office_server.rows import Command, OutputChunk, Picture, Row, SeenSession, Turn
+from office_server.picture_rows import Picture, SeenSession
+from office_server.rows import Command, OutputChunk, Row, Turn
 from shared.ids import ByteOffset, CommandId, JobId, OfficeId, SessionId
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from office_server.backend.connection import Connection
-from office_server.rows import PromptTemplate
+from office_server.spec_rows import PromptTemplate
 from shared.ids import ExecutionId, JobId, OfficeId, PlanId
 from shared.states import ExecutionStatus, JobStatus, PlanStatus
 

@@ -4,7 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from office_server.backend.connection import Connection
-from office_server.rows import Question, Row, SpecComment, SpecEvent, SpecPrompt, SpecTask, SpecVersion
+from office_server.rows import Row
+from office_server.spec_rows import Question, SpecComment, SpecEvent, SpecPrompt, SpecTask, SpecVersion
 from shared.errors import NotFound
 from shared.ids import OfficeId
 from shared.states import QuestionStatus, SpecPromptKind

@@ -12,9 +12,9 @@ from office_server.dashboard.bits import Ago, State, Text, attributed, button, e
 from office_server.dashboard.feed import News
 from office_server.dashboard.people import Route
 from office_server.dashboard.visit import Visit
+from office_server.picture_rows import Attention, Picture
 from office_server.routes import approvals, attention, commands, evidence, jobs, pull_requests, questions, sessions
 from office_server.routes import spec_tasks as specs
-from office_server.rows import Attention, Picture
 from shared.ids import SessionId
 
 _BAD = {"failed", "lost", "expired", "error", "spec_failed", "pull_conflict", "pull_failed"}

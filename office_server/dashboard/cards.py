@@ -3,7 +3,7 @@
 from office_server.dashboard.bits import Ago, State, element, plain, seconds_in_words, text
 from office_server.dashboard.outcomes import in_words, tone_of
 from office_server.dashboard.visit import Visit
-from office_server.rows import SeenSession
+from office_server.picture_rows import SeenSession
 
 
 class Card:

@@ -17,8 +17,8 @@ from office_server.dashboard.tabs.logs import Logs
 from office_server.dashboard.tabs.quality import Quality
 from office_server.dashboard.tabs.screenshots import Screenshots
 from office_server.dashboard.visit import Visit
+from office_server.picture_rows import SeenSession
 from office_server.routes import commands, sessions
-from office_server.rows import SeenSession
 from shared.errors import OfficeError
 from shared.ids import SessionId
 

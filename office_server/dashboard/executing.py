@@ -12,11 +12,11 @@ from office_server.dashboard.prompt_fields import PromptFields
 from office_server.dashboard.saving_templates import offer_save
 from office_server.dashboard.visit import Visit
 from office_server.dashboard.wrong import wrong
+from office_server.picture_rows import SeenMachine
 from office_server.plan_document import Place
 from office_server.routes import executions, templates
 from office_server.routes.executions import NewExecutions, Queued
 from office_server.routes.plan_answers import JobSeen
-from office_server.rows import SeenMachine
 
 _ANY = ""
 

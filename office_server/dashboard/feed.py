@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from office_server.dashboard.tails import Stream
-from office_server.rows import Picture
+from office_server.picture_rows import Picture
 from office_server.services import Services
 from shared.errors import OfficeError
 from shared.ids import ByteOffset, OfficeId, SessionId

@@ -5,8 +5,8 @@ from nicegui import ui
 from office_server.dashboard.bits import Text, button, element, lead_to, link, text
 from office_server.dashboard.enrolling import offer_code
 from office_server.dashboard.visit import Visit
+from office_server.picture_rows import Picture
 from office_server.routes import enrollment, prompts
-from office_server.rows import Picture
 
 
 class FirstSteps:

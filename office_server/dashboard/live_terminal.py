@@ -10,8 +10,8 @@ from office_server.dashboard.bits import attributed
 from office_server.dashboard.visit import Visit
 from office_server.hints import more_of
 from office_server.output import stitch
+from office_server.picture_rows import SeenSession
 from office_server.routes import commands
-from office_server.rows import SeenSession
 from shared.errors import OfficeError
 from shared.ids import ByteOffset
 from shared.states import CommandType

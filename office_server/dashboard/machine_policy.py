@@ -8,7 +8,7 @@ from office_server.dashboard.bits import attributed, element, text
 from office_server.dashboard.dialogs import close_button
 from office_server.dashboard.visit import Visit
 from office_server.dashboard.words import Words
-from office_server.rows import Picture, SeenMachine
+from office_server.picture_rows import Picture, SeenMachine
 from shared.ids import ClientId
 
 _NOBODY = "–"

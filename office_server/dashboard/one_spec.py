@@ -12,7 +12,7 @@ from office_server.dashboard.refreshing import Refreshing
 from office_server.dashboard.spec_documents import Documents
 from office_server.dashboard.visit import Visit
 from office_server.routes import spec_tasks as routes
-from office_server.rows import SpecEvent
+from office_server.spec_rows import SpecEvent
 from shared.errors import InvalidPayload, OfficeError
 from shared.states import SpecTaskStatus
 

@@ -8,7 +8,7 @@ from nicegui import ui
 from office_server.dashboard.bits import attributed, button, element, text
 from office_server.dashboard.visit import Visit
 from office_server.prompt_templates import Value
-from office_server.rows import PromptTemplate
+from office_server.spec_rows import PromptTemplate
 
 _BLOCKS = re.compile(r"^\s*---\s*$", re.MULTILINE)
 MANY = ("one", "lines", "blocks")

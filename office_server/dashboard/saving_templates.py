@@ -9,7 +9,7 @@ from office_server.dashboard.wrong import wrong
 from office_server.plan_document import Place
 from office_server.prompt_templates import parameters_in
 from office_server.routes import templates
-from office_server.rows import PromptTemplate
+from office_server.spec_rows import PromptTemplate
 
 _NAME: TypeAdapter[str] = TypeAdapter(templates.NewTemplateName)
 

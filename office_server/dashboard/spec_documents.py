@@ -10,7 +10,7 @@ from nicegui import ui
 
 from office_server.dashboard.bits import attributed, button, element, text
 from office_server.dashboard.words import Words
-from office_server.rows import SpecComment, SpecVersion
+from office_server.spec_rows import SpecComment, SpecVersion
 
 DOCUMENTS = ("requirements.md", "design.md", "tasks.md")
 _MOST_LINES = 3000

@@ -7,7 +7,7 @@ from nicegui import ui
 
 from office_server.dashboard.bits import Ago, State, element, text
 from office_server.dashboard.visit import Visit
-from office_server.rows import SpecEvent
+from office_server.spec_rows import SpecEvent
 
 Row = Mapping[str, Any]
 _TOLD = (

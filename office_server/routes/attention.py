@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from office_server.access import Operator, Viewer
-from office_server.rows import Attention
+from office_server.picture_rows import Attention
 from office_server.services import ServicesDep
 
 router = APIRouter(prefix="/api/offices/{office_id}/attention", tags=["attention"])

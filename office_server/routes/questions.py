@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from office_server.access import Operator, Viewer
 from office_server.asking import check_storable
-from office_server.rows import Question
 from office_server.services import ServicesDep
+from office_server.spec_rows import Question
 from shared.states import QuestionStatus
 
 router = APIRouter(prefix="/api/offices/{office_id}/questions", tags=["questions"])

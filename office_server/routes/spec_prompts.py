@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from office_server import unknown
 from office_server.access import Access, Admin, Viewer
 from office_server.asking import check_storable
-from office_server.rows import SpecPrompt
 from office_server.services import Services, ServicesDep
+from office_server.spec_rows import SpecPrompt
 from office_server.spec_tasks import prompts
 from shared.states import SpecPromptKind
 

@@ -10,8 +10,8 @@ from office_server.access import Access, Operator, Viewer
 from office_server.asking import check_storable
 from office_server.once import digest_of
 from office_server.routes.answers import IdempotencyKey
-from office_server.rows import SpecComment, SpecEvent, SpecTask, SpecVersion
 from office_server.services import Services, ServicesDep
+from office_server.spec_rows import SpecComment, SpecEvent, SpecTask, SpecVersion
 from office_server.spec_tasks import prompts
 from shared.errors import InvalidPayload
 from shared.payloads import Name, Slug

@@ -9,8 +9,8 @@ from office_server.access import Operator, Viewer
 from office_server.asking import check_storable
 from office_server.plan_document import Place, Text
 from office_server.prompt_templates import Value, check_template
-from office_server.rows import PromptTemplate
 from office_server.services import ServicesDep
+from office_server.spec_rows import PromptTemplate
 
 router = APIRouter(prefix="/api/offices/{office_id}/templates", tags=["plans"])
 TemplateName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[1-9][0-9]{0,8})?$")]

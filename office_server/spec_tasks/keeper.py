@@ -15,8 +15,8 @@ import structlog
 from office_server.asking import Desk, Wish
 from office_server.backend import Backend
 from office_server.hints import Hints
-from office_server.rows import SpecEvent
 from office_server.scheduler import Scheduler
+from office_server.spec_rows import SpecEvent
 from office_server.spec_tasks import history, prompts
 from office_server.spec_tasks.tasks_md import TasksUnreadable, parse, units_of
 from office_server.spec_tasks.waking import Waking

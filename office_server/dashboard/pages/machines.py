@@ -12,8 +12,8 @@ from office_server.dashboard.frame import page
 from office_server.dashboard.machine_policy import PolicyDialog
 from office_server.dashboard.visit import Visit
 from office_server.dashboard.wrong import wrong
+from office_server.picture_rows import Picture, SeenMachine, SeenSession
 from office_server.routes import clients, enrollment
-from office_server.rows import Picture, SeenMachine, SeenSession
 from shared.ids import ClientId
 
 

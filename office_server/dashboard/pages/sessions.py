@@ -12,7 +12,7 @@ from office_server.dashboard.detail import Detail
 from office_server.dashboard.feed import News
 from office_server.dashboard.frame import page
 from office_server.dashboard.visit import Visit
-from office_server.rows import Picture, SeenSession
+from office_server.picture_rows import Picture, SeenSession
 from shared.ids import SessionId
 from shared.states import SessionStatus
 

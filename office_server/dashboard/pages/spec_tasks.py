@@ -11,7 +11,7 @@ from office_server.dashboard.one_spec import OneSpec
 from office_server.dashboard.refreshing import Refreshing
 from office_server.dashboard.visit import Visit
 from office_server.routes import spec_tasks as routes
-from office_server.rows import SpecTask
+from office_server.spec_rows import SpecTask
 from shared.errors import InvalidPayload
 from shared.states import SpecTaskStatus
 

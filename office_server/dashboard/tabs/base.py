@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from office_server.dashboard.feed import News
 from office_server.dashboard.visit import Visit
-from office_server.rows import SeenSession
+from office_server.picture_rows import SeenSession
 
 
 class Tab(ABC):

@@ -4,7 +4,7 @@ from office_server.dashboard.bits import Ago, element, plain, text
 from office_server.dashboard.feed import News
 from office_server.dashboard.live_terminal import LiveTerminal
 from office_server.dashboard.tabs.base import Tab
-from office_server.rows import SeenSession
+from office_server.picture_rows import SeenSession
 
 
 class Current(Tab):
