@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
+import psutil
 import pytest
 import pytest_asyncio
 
@@ -30,6 +31,7 @@ __all__ = ["project", "repository"]
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MINUTES = float(os.environ.get("SEMO_SOAK_MINUTES", "30"))
+MOST_CONNECTIONS = 10  # eight for calls, one that is heard, and one that takes its place
 LINES = 40
 FLOOD = "seq 40000"
 ONE_FLOODS_IN = 100
@@ -48,14 +50,19 @@ class Wish:
 
 @dataclass
 class Usage:
-    """Of one process, sample by sample: memory of its own in MB, and open descriptors."""
+    """Of one process, sample by sample: memory of its own in MB, open descriptors, and how many more are connections.
+
+    Connections are kept and made again as calls meet: they have a bound of their own instead of a growth.
+    """
 
     memory_mb: list[float] = field(default_factory=list[float])
     descriptors: list[int] = field(default_factory=list[int])
+    connections: list[int] = field(default_factory=list[int])
 
     def look(self, pid: int) -> None:
         self.memory_mb.append(memory_of(pid) / 1e6)
-        self.descriptors.append(len(open_descriptors(pid)))
+        self.connections.append(len(psutil.Process(pid).net_connections("tcp")))
+        self.descriptors.append(len(open_descriptors(pid)) - self.connections[-1])
 
     @property
     def growth_mb(self) -> float:
@@ -133,6 +140,7 @@ async def test_a_long_day_at_the_office_loses_nothing_and_grows_nothing(
     for name, one in usage.items():
         assert one.growth_mb < GROWTH_MB, f"{name} grew: {one.memory_mb}"
         assert one.more_descriptors <= 2, f"{name} leaks: {one.descriptors}"
+        assert max(one.connections) <= MOST_CONNECTIONS, f"{name} has too many: {one.connections}"
 
 
 async def look_at(machine: Machine, name: str, usage: dict[str, Usage], seconds: float) -> None:

@@ -10,7 +10,8 @@ from remote_client.recordings.spooled import Spooled
 from remote_client.recordings.transcript import TranscriptWriter
 from tests.integration.ptyhost.terminals import Watched
 
-BASH = ("env", "PS1=$ ", "bash", "--norc", "--noprofile", "-i")
+# The prompt counts, so that a line is typed at its own prompt and never ahead of it.
+BASH = ("env", r"PS1=\#$ ", "bash", "--norc", "--noprofile", "-i")
 LONG = "echo a long command line that goes far beyond the right margin of a terminal of sixty columns"
 
 
@@ -27,14 +28,14 @@ async def test_a_recording_has_every_byte_and_its_transcript_every_line(
     terminals: HostTerminals, tmp_path: Path
 ) -> None:
     async with Watched.running(terminals, BASH, tmp_path) as bash:
-        await bash.until_shown("$ ")
+        await bash.until_shown("1$ ")
         await terminals.resize(bash.session_id, 60, 24)
         await bash.type(f"{LONG} $((6 + 6))\r")
-        await bash.until_shown("12\r\n")
+        await bash.until_shown("2$ ")
         await bash.type("echo abc\x1b[D\x1b[D\x1b[DZ-$((2 + 2))-\x05 end-$((3 + 3))\r")
-        await bash.until_shown("end-6")
+        await bash.until_shown("3$ ")
         await bash.type("printf '\\033[31mrot\\033[0m %s\\n' 'grün 🚀 漢字'; printf '10%%\\r99%%\\n'\r")
-        await bash.until_shown("99%\r\n")
+        await bash.until_shown("4$ ")
         await bash.type("exit 3\r")
         await bash.ended()
         folder = await terminals.kept_in(bash.session_id)
@@ -46,13 +47,13 @@ async def test_a_recording_has_every_byte_and_its_transcript_every_line(
         assert [event.data for event in recording.events if event.kind == "resize"] == [b"60x24"]
         assert (recording.events[-1].kind, recording.events[-1].data) == ("exit", b"3")
         assert transcript == (
-            f"$ {LONG} $((6 + 6))\n"
+            f"1$ {LONG} $((6 + 6))\n"
             f"{LONG.removeprefix('echo ')} 12\n"
-            "$ echo Z-$((2 + 2))-abc end-$((3 + 3))\n"
+            "2$ echo Z-$((2 + 2))-abc end-$((3 + 3))\n"
             "Z-4-abc end-6\n"
-            "$ printf '\\033[31mrot\\033[0m %s\\n' 'grün 🚀 漢字'; printf '10%%\\r99%%\\n'\n"
+            "3$ printf '\\033[31mrot\\033[0m %s\\n' 'grün 🚀 漢字'; printf '10%%\\r99%%\\n'\n"
             "rot grün 🚀 漢字\n"
             "99%\n"
-            "$ exit 3\n"
+            "4$ exit 3\n"
             "exit\n"
         )
