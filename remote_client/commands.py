@@ -107,6 +107,8 @@ class Hold:
     epoch: Epoch
     valid_until: float
     typed_at: datetime | None = None
+    typing: bool = False
+    """Between the first byte on its way to the terminal and the word that it is there, nobody can say which."""
     gone: bool = False
     delivered: Event = field(default_factory=Event)
     """Set when the office has the result, or has refused it for good."""
@@ -123,9 +125,22 @@ class Hold:
         if self.gone or lease_clock() >= self.valid_until:
             raise Fenced(f"the lease of command {self.command.command_id} ran out before it could be done")
 
+    @property
+    def is_untouched(self) -> bool:
+        """Surely nothing of it was typed: somebody else may do it."""
+        return self.typed_at is None and not self.typing
+
+    def begin_typing(self) -> None:
+        self.typing = True
+
     def mark_typed(self) -> None:
+        self.typing = False
         if self.typed_at is None:
             self.typed_at = datetime.now(UTC)
+
+    def mark_untyped(self) -> None:
+        """The terminal's host has refused it."""
+        self.typing = False
 
 
 @dataclass(frozen=True)

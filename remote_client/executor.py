@@ -86,7 +86,7 @@ class Executor:
         self._leases.keep(hold, lambda: self._lease_gone(hold, task))
 
     def _lease_gone(self, hold: Hold, task: asyncio.Task[None]) -> None:
-        if hold.command.command_type is CommandType.SEND_PROMPT and hold.typed_at is not None:
+        if hold.command.command_type is CommandType.SEND_PROMPT and not hold.is_untouched:
             ending = asyncio.create_task(self._end_turn(hold))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
@@ -100,7 +100,7 @@ class Executor:
 
     def _tell_lease_lost(self, hold: Hold) -> None:
         command = hold.command
-        detail = {"attempt": command.attempt, "typed": hold.typed_at is not None}
+        detail = {"attempt": command.attempt, "typed": not hold.is_untouched}
         self._uplink.event(
             Happening(
                 command.office_id, "lease_lost", detail, datetime.now(UTC), command.session_id, command.command_id
@@ -147,14 +147,14 @@ class Executor:
             return await work(hold)
         except Fenced as error:
             log.warning("not done", command_id=str(hold.command.command_id), error=error.detail)
-            if hold.typed_at is None and not hold.gone:
+            if hold.is_untouched and not hold.gone:
                 await self._give_back(hold, error)  # it may still be ours: the office knows, as soon as it answers
             return None
         except NoRoom as error:
             await self._give_back(hold, error)
             return None
         except OfficeError as error:
-            retry = "not_made" if isinstance(error, Unavailable) and hold.typed_at is None else None
+            retry = "not_made" if isinstance(error, Unavailable) and hold.is_untouched else None
             return Completion(False, None, error.code, _sentence(error), typed_at=hold.typed_at, retry=retry)
         except Exception as error:
             log.exception("a handler failed", command_id=str(hold.command.command_id))
@@ -182,7 +182,7 @@ class Executor:
         """Our lease is gone, or the client stops."""
         command = hold.command
         self._leases.drop(hold)
-        if hold.typed_at is None and not hold.gone:
+        if hold.is_untouched and not hold.gone:
             try:
                 await self._link.give_back_command(command.command_id, command.attempt)
             except Unavailable:
@@ -199,7 +199,7 @@ class Executor:
     def give_back_untyped(self) -> None:
         """Whatever was not typed yet, somebody else may do."""
         for task, hold in self._running.items():
-            if hold.typed_at is None and not hold.delivered.is_set():
+            if hold.is_untouched and not hold.delivered.is_set():
                 task.cancel()
 
     async def leave(self, seconds: float) -> None:
@@ -216,12 +216,12 @@ class Executor:
         self._stopping = True
         deadline = lease_clock() + seconds
         for task, hold in list(self._running.items()):
-            if hold.typed_at is None:
+            if hold.is_untouched:
                 task.cancel()
         interrupts = [
             asyncio.create_task(self._handlers.interrupt(hold.command, "client_stopping"))
             for hold in list(self._running.values())
-            if hold.typed_at is not None and not hold.delivered.is_set()
+            if not hold.is_untouched and not hold.delivered.is_set()
         ]
         waiting = {*self._running, *self._ending, *interrupts}
         if waiting:

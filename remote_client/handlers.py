@@ -19,7 +19,7 @@ from remote_client.touches import note_touch
 from remote_client.turns import Turns
 from remote_client.uplink import Uplink
 from remote_client.utf8 import complete_length
-from shared.errors import Conflict, InvalidPayload, NotFound, PolicyForbids, SessionFailed
+from shared.errors import Conflict, HostGone, InvalidPayload, NotFound, PolicyForbids, SessionFailed
 from shared.ids import ByteOffset
 from shared.payloads import (
     PAYLOADS,
@@ -152,7 +152,9 @@ class Handlers:
             try:
                 return await self._turns.run(session, hold, payload.text, seconds)
             except SessionFailed as error:
-                if hold.typed_at is not None:
+                if hold.typing and not isinstance(error, HostGone):
+                    hold.mark_untyped()
+                if not hold.is_untouched:
                     raise
                 # Nothing was typed: the same prompt in another session does nothing twice.
                 await self._pool.end(session, error.detail)
@@ -177,6 +179,7 @@ class Handlers:
             raise PolicyForbids(f"the agent asks leave for something that only its terminal may answer: {why}")
         hold.check()
         self._journal.typing(hold.command, TypingNote(session.office_id, session.session_id))
+        hold.begin_typing()
         session.driver.touch(data)
         by = hold.command.author or "the office"
         note_touch(self._uplink, session.touches, session.office_id, session.session_id, by, session.position)

@@ -51,6 +51,7 @@ class Turns:
                 session.last_hook, hold.command.session_id is not None,
             )  # fmt: skip
             self._journal.typing(hold.command, TypingNote(session.office_id, session.session_id, note))
+            hold.begin_typing()
 
         def after(offset: ByteOffset) -> None:
             hold.mark_typed()

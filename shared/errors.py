@@ -148,6 +148,13 @@ class SessionFailed(Unavailable):
     title = "The terminal session could not be made, or died."
 
 
+class HostGone(SessionFailed):
+    """Nobody is left who knows how far it came."""
+
+    code = "host_gone"
+    title = "What kept the machine's terminals has died, and they with it."
+
+
 class NoRoom(Unavailable):
     code = "no_room"
     title = "This machine cannot take it now."

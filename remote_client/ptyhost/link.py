@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from remote_client.ptyhost.places import CONTROL, Place, require_same_user
 from remote_client.ptyhost.protocol import BASE_OPS, VERSION, WINDOW_BYTES, Frame, pack, read_frame
-from shared.errors import OfficeError, SessionFailed, Unavailable, by_code
+from shared.errors import HostGone, OfficeError, SessionFailed, Unavailable, by_code
 
 READ_AHEAD_BYTES = 1_048_576
 HELLO_SECONDS = 5.0
@@ -92,7 +92,7 @@ class HostLink:
 
         Raises:
             OfficeError: as the host says.
-            SessionFailed: the host has ended.
+            HostGone: the host has ended.
         """
         async with aclosing(self._ask(op, body, details)) as answers:
             frame = await anext(answers)
@@ -146,4 +146,4 @@ class HostLink:
             await self._writer.drain()
 
     def _gone(self) -> OfficeError:
-        return SessionFailed("the host of the terminals has ended, and their programs with it")
+        return HostGone("the host of the terminals has ended, and their programs with it")

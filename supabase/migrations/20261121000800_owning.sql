@@ -82,7 +82,7 @@ create function heartbeat(p_client uuid, p_epoch bigint, p_memory jsonb default 
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 begin
   perform semo.own_client(p_client, p_epoch);
-  update remote_clients set last_seen_at = now(), signed_off_at = null, missed_since = null,
+  update remote_clients set last_seen_at = now(), missed_since = null,
     memory = coalesce(p_memory, memory), policy = coalesce(p_policy, policy)
   where id = p_client;
   if p_repositories is not null then

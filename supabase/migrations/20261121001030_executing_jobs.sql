@@ -17,7 +17,7 @@ returns text language sql immutable as $$
         or concat_ws(' ', e ->> 'error', e ->> 'name') ~* 'overloaded'
         or (e ->> 'says' = 'error' and concat_ws(' ', e ->> 'text', e ->> 'message') ~* '^.{0,60}(overloaded|is at capacity)')) then 'overload'
     when p_error_code = 'turn_error' and exists (select 1 from evidence where e ->> 'kind' = 'exit') then 'died'
-    when p_error_code in ('session_failed', 'session_ended', 'not_found', 'attempts_exhausted', 'fenced', 'no_room') then 'died'
+    when p_error_code in ('session_failed', 'host_gone', 'session_ended', 'not_found', 'attempts_exhausted', 'fenced', 'no_room') then 'died'
     when p_error_code = 'turn_error' then 'agent'
     else 'refused' end
 $$;

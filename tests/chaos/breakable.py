@@ -44,7 +44,11 @@ async def insist(ask: Callable[[], Awaitable[T]], *errors: type[Exception]) -> T
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(errors), stop=stop_after_delay(60), wait=wait_fixed(0.05), reraise=True
     )
-    return await retrying(ask)
+
+    async def once() -> T:
+        return await ask()
+
+    return await retrying(once)
 
 
 @dataclass

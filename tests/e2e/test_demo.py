@@ -41,8 +41,10 @@ async def test_a_demo_that_is_interrupted_cleans_up_too(tmp_path: Path):
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     assert process.stdout is not None
+    said = b""
     while b"the office is open" not in (line := await process.stdout.readline()):
-        assert line, "the demo ended before its office was open"
+        said += line
+        assert line, f"the demo ended before its office was open, and said: {said.decode()}"
     process.terminate()
     await process.stdout.read()
     assert await process.wait() == 130

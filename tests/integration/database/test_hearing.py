@@ -1,5 +1,6 @@
 """Echoes that prove that hints flow, and what a client says of its connection."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -60,10 +61,13 @@ async def test_a_client_says_how_it_is_connected_and_is_online_by_that(world: Wo
     assert said["online"]
 
 
-async def test_a_late_word_of_a_client_that_has_signed_off_does_not_bring_it_back(world: World) -> None:
+@pytest.mark.parametrize("word", [("report_connection", {"p_state": "polling"}), ("heartbeat", {})], ids=lambda w: w[0])
+async def test_a_late_word_of_a_client_that_has_signed_off_does_not_bring_it_back(
+    world: World, word: tuple[str, dict[str, Any]]
+) -> None:
     client = await world.client(await world.office())
     await client.call("sign_off")
-    await client.call("report_connection", p_state="polling")
+    await client.call(word[0], **word[1])
     assert not (await connection_of(world, client))["online"]
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -287,3 +287,6 @@ class Machine:
             self.process.terminate()
             await asyncio.wait_for(self.process.wait(), WAIT_SECONDS)
             self.process = None
+
+
+MakeMachine = Callable[..., Awaitable[Machine]]

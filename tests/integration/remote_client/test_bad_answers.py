@@ -15,9 +15,8 @@ import pytest
 
 from remote_client.supabase_calls import SupabaseCalls
 from shared.errors import BackendDown, Fenced
-from tests.integration.remote_client.office import Machine, Office, written
+from tests.integration.remote_client.office import Machine, MakeMachine, Office, written
 
-MakeMachine = Callable[..., Awaitable[Machine]]
 Call = Callable[[str, dict[str, Any]], Awaitable[Any]]
 DONE = "echo '[SEMO:DONE]'"
 

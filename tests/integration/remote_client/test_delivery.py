@@ -1,16 +1,14 @@
 """Who runs what, how often, and what becomes of it when a client goes away."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from shared.errors import Conflict, Fenced
-from tests.integration.remote_client.office import Machine, Office, written
+from tests.integration.remote_client.office import Machine, MakeMachine, Office, written
 from tests.support.processes import environment_of
 
-MakeMachine = Callable[..., Awaitable[Machine]]
 DONE = "echo '[SEMO:DONE]'"
 
 

@@ -1,11 +1,8 @@
 """The whole flow by inserted rows: session, prompt, output, end."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.integration.remote_client.office import Machine, Office
-
-MakeMachine = Callable[..., Awaitable[Machine]]
+from tests.integration.remote_client.office import MakeMachine, Office
 
 
 async def test_a_session_is_made_takes_a_prompt_and_ends(office: Office, machine: MakeMachine) -> None:

@@ -23,7 +23,7 @@ from remote_client.tokens import Tokens
 from shared.channels import commands_topic
 from shared.errors import BackendDown, ClientRevoked
 from shared.ids import OfficeId
-from tests.integration.remote_client.office import WAIT_SECONDS, Machine, Office
+from tests.integration.remote_client.office import WAIT_SECONDS, Machine, MakeMachine, Office
 from tests.support.embedded import EmbeddedPostgres
 from tests.support.gateway import Project, running_project
 from tests.support.network import network_to
@@ -82,9 +82,6 @@ async def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "not in time"
         await asyncio.sleep(0.02)
-
-
-MakeMachine = Callable[..., Any]
 
 
 async def test_a_token_is_renewed_before_it_ends_for_as_long_as_it_takes(machine: MakeMachine) -> None:

@@ -1,14 +1,12 @@
 """The policy of a machine at work: secrets stay there, refusals name their rule, and a new version holds at once."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from remote_client import policy_watch
-from tests.integration.remote_client.office import Machine, Office
+from tests.integration.remote_client.office import MakeMachine, Office
 
-MakeMachine = Callable[..., Awaitable[Machine]]
 DONE = "echo '[SEMO:DONE]'"
 TOKEN = "a1B2c3D4e5" * 4
 

@@ -9,9 +9,8 @@ import pytest
 from remote_client.office_link import OfficeLink
 from remote_client.ptyhost.host_terminals import HostTerminals
 from shared.errors import BackendDown, SessionFailed
-from tests.integration.remote_client.office import Machine, Office
+from tests.integration.remote_client.office import MakeMachine, Office
 
-MakeMachine = Callable[..., Awaitable[Machine]]
 DONE = "echo '[SEMO:DONE]'"
 IDLE = "select 1 from agent_sessions where id = %s and status = 'ready' and acquired_by is null"
 

@@ -1,6 +1,5 @@
 """What one turn leaves behind, the next turn of the same session never sees; and what was work is kept."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -8,9 +7,8 @@ from uuid import UUID
 import pytest
 
 from remote_client.agents.shell_stream import STOP_FILE
-from tests.integration.remote_client.office import Machine, Office, git
+from tests.integration.remote_client.office import MakeMachine, Office, git
 
-MakeMachine = Callable[..., Awaitable[Machine]]
 DONE = "echo '[SEMO:DONE]'"
 GIT_FOLDER = "$(git rev-parse --git-dir)"
 

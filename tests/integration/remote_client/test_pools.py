@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,9 +18,8 @@ from remote_client.session_maker import KILL_GRACE_SECONDS
 from shared.errors import BackendDown
 from shared.ids import SessionId
 from shared.states import SessionStatus
-from tests.integration.remote_client.office import Answer, Machine, Office
+from tests.integration.remote_client.office import Answer, Machine, MakeMachine, Office
 
-MakeMachine = Callable[..., Awaitable[Machine]]
 DONE = "echo '[SEMO:DONE]'"
 IDLE = "select 1 from agent_sessions where id = %s and status = 'ready' and acquired_by is null"
 RESULTS = "select attempt, success, error_code from agent_command_results where command_id = %s order by attempt"

@@ -3,16 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from remote_client.monitor.recording import read_recording
 from remote_client.monitor.screen import Screen
 from remote_client.recordings.shelf import Recording, listed
-from tests.integration.remote_client.office import WAIT_SECONDS, Machine, Office
+from tests.integration.remote_client.office import WAIT_SECONDS, Machine, MakeMachine, Office
 from tests.support.running_office import semo
 
-MakeMachine = Callable[..., Awaitable[Machine]]
 DRAWS = "tput clear; tput cup 3 10; printf '\\033[31mgrün\\033[0m 🚀'; tput cup 6 0; echo '[SEMO:DONE]'"
 
 

@@ -1,7 +1,6 @@
 """Sessions and the pool: kept warm, made on demand, reset between uses, ended with everything in them."""
 
 import time
-from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,9 +9,8 @@ from uuid import UUID
 import pytest
 
 from remote_client import pool_keeper
-from tests.integration.remote_client.office import Machine, Office, git, written
+from tests.integration.remote_client.office import MakeMachine, Office, git, written
 
-MakeMachine = Callable[..., Awaitable[Machine]]
 DONE = "echo '[SEMO:DONE]'"
 
 

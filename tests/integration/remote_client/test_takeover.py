@@ -1,13 +1,11 @@
 """A person types into a session while its agent works: the turn goes on, and says so."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from remote_client.ptyhost.link import HostLink
 from remote_client.ptyhost.places import own_place
-from tests.integration.remote_client.office import Machine, Office
+from tests.integration.remote_client.office import MakeMachine, Office
 
-MakeMachine = Callable[..., Awaitable[Machine]]
 ASKS = "read -r word; echo \"got $word\"; echo '[SEMO:DONE]'"
 
 
