@@ -8,7 +8,6 @@ import ctypes
 import errno
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -23,6 +22,7 @@ from local_supabase.database import Database
 from local_supabase.errors import KeysMissing, PortBusy, PostgresFailed
 from local_supabase.files import only_one, private_folder
 from local_supabase.keys import Keys, load_or_make
+from local_supabase.ports import held_port
 from local_supabase.postmaster import stop_orphan
 
 SUPERUSER = "supabase_admin"
@@ -109,7 +109,7 @@ class PostgresServer:
         record = read_record(self.data)
         port = self._wanted_port if self._wanted_port is not None else record.get("port", 0)
         try:
-            chosen = _bind(port)
+            chosen = self._resources.enter_context(held_port(port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -117,7 +117,7 @@ class PostgresServer:
                 raise PortBusy(
                     f"port {port} on 127.0.0.1 is in use", kept="nothing was changed", do="choose another port"
                 ) from error
-            chosen = _bind(0)
+            chosen = self._resources.enter_context(held_port(0))
         write_record(self.data, {**record, "port": chosen})
         return chosen
 
@@ -230,13 +230,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.send_signal(signal.SIGQUIT)
         await process.wait()
-
-
-def _bind(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
-        return probe.getsockname()[1]
 
 
 def _die_with_parent() -> Callable[[], None] | None:

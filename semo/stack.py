@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import shutil
-import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from local_supabase.cluster import read_record, remove_cluster
 from local_supabase.database import Database
 from local_supabase.files import only_one
 from local_supabase.keys import Keys, load
+from local_supabase.ports import held_port
 from semo.folder import DataFolder, Status
 from semo.join import ensure_joined
 from semo.office_setup import ensure_office
@@ -29,7 +29,8 @@ _REVOKED = 4
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the person who starts the office asked for. Port 0 takes free ones."""
+    """What the person who starts the office asked for. `port` is the office's, the next one the
+    gateway's; 0 takes free ones."""
 
     folder: DataFolder
     port: int
@@ -85,7 +86,8 @@ class Stack:
         folder.prepare()
         self._running.enter_context(only_one(folder.path))
         folder.withdraw()  # what one that was killed left
-        office_port, supabase_port = _ports(self._wishes.port)
+        wanted = self._wishes.port
+        office_port, supabase_port = self._hold(wanted), self._hold(wanted + 1 if wanted else 0)
         repository = await ensure_repository(self._wishes.repository or folder.repository)
         if self._wishes.repository is not None:
             require_lent(folder.policy, repository)
@@ -116,6 +118,20 @@ class Stack:
         )
         folder.publish(self.status)
         self._running.callback(folder.withdraw)
+
+    def _hold(self, port: int) -> int:
+        """Keeps it for a part of ours, also while that is started again."""
+        try:
+            return self._running.enter_context(held_port(port))
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+            raise SemoError(
+                f"port {port} on 127.0.0.1 is not to be had: {error.strerror}",
+                kept="nothing was started",
+                do="name another with --port (0: any free one), or stop what listens there",
+                exit_code=Exit.USAGE,
+            ) from error
 
     async def _start(self, part: Part) -> dict[str, Any]:
         """Starts a part; it is stopped before those that were started earlier."""
@@ -151,27 +167,3 @@ def _client(folder: DataFolder, more: Mapping[str, str]) -> Part:
         **more,
     }
     return Part("client", ["-m", "remote_client", "--ready-line"], env, folder.log("client"), frozenset({_REVOKED}))
-
-
-def _ports(wanted: int) -> tuple[int, int]:
-    """The office's port and the gateway's, which is the next one; free ones when none was asked for."""
-    if wanted == 0:
-        return _check(0), _check(0)
-    return _check(wanted), _check(wanted + 1)
-
-
-def _check(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise
-            raise SemoError(
-                f"port {port} on 127.0.0.1 is not to be had: {error.strerror}",
-                kept="nothing was started",
-                do="name another with --port (0: any free one), or stop what listens there",
-                exit_code=Exit.USAGE,
-            ) from error
-        return int(probe.getsockname()[1])

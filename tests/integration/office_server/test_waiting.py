@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from local_supabase.gateway import listen, running_gateway
+from local_supabase.ports import held_port
 from office_server.backend import open_backend
 from office_server.hints import Hints
 from office_server.results import Results
@@ -148,23 +149,18 @@ async def test_after_supabase_was_away_everything_goes_on(
         await until.enter_async_context(running_gateway(project.database, embedded_postgres.keys, listener))
         return until
 
-    port = free_port()
-    settings = project.settings(supabase_url=f"http://127.0.0.1:{port}", poll_seconds=NEVER)
-    async with running_server(settings) as url, caller(url, office_id, token) as api:
-        assert_problem(await api.get("/sessions"), 503, "backend_down")
-        not_ready = await api.http.get("/readyz")
-        assert not_ready.status_code == 503
-        assert "does not answer" in not_ready.json()["missing"][0]
-        for _ in range(2):
-            async with await gateway(port):
-                assert (await api.get("/sessions")).status_code == 200
-                await until_realtime_is_live(api)
+    with held_port(0) as port:
+        settings = project.settings(supabase_url=f"http://127.0.0.1:{port}", poll_seconds=NEVER)
+        async with running_server(settings) as url, caller(url, office_id, token) as api:
             assert_problem(await api.get("/sessions"), 503, "backend_down")
-
-
-def free_port() -> int:
-    with closing(listen(0)) as listener:
-        return listener.getsockname()[1]
+            not_ready = await api.http.get("/readyz")
+            assert not_ready.status_code == 503
+            assert "does not answer" in not_ready.json()["missing"][0]
+            for _ in range(2):
+                async with await gateway(port):
+                    assert (await api.get("/sessions")).status_code == 200
+                    await until_realtime_is_live(api)
+                assert_problem(await api.get("/sessions"), 503, "backend_down")
 
 
 def _office(text: str) -> OfficeId:
