@@ -19,6 +19,7 @@ OfficeError                      code, HTTP status, what to do
 │   ├── WaitRanOut               the work goes on, only the waiting ended
 │   ├── PersonaNotRendered       the office server has not rendered the persona yet
 │   ├── SessionFailed            the terminal or its worktree could not be made, or died
+│   │   └── HostGone             what kept the machine's terminals died, and with it who knows how far it came
 │   └── NoRoom                   no place, no memory, or the circuit of the role is open
 │       └── CannotNote           the journal cannot be written, and what cannot be noted is not typed
 └── Ambiguous                    it may have happened: never retried by itself
