@@ -84,14 +84,21 @@ begin
   return v_client;
 end $$;
 
--- Warm roles are dealt out over the clients of an office that are online, the one that asks among them. One that signs off
--- gives its part to the others with their next heartbeat; one that vanishes, 30 seconds later.
+-- Whether a machine has said that it has no repository for an office, or that it is not where its policy says.
+create function semo.lacks_repository(p_serves client_offices)
+returns boolean language sql immutable as $$
+  select p_serves.repository_told and (p_serves.repository is null or p_serves.repository ? 'missing')
+$$;
+
+-- Warm roles are dealt out over the clients of an office that are online and have its repository, the one that asks among them.
+-- One that signs off gives its part to the others with their next heartbeat; one that vanishes, 30 seconds later.
 create function semo.dealt_roles(p_client uuid, p_office uuid)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   with online as (
     select c.id, row_number() over (order by c.created_at, c.id) - 1 as place, count(*) over () as total
     from client_offices co join remote_clients c on c.id = co.client_id
-    where co.office_id = p_office and (semo.is_online(c) or c.id = p_client) and c.capacity > 0 and coalesce(c.draining_since, c.paused_since) is null)
+    where co.office_id = p_office and (semo.is_online(c) or c.id = p_client) and c.capacity > 0 and coalesce(c.draining_since, c.paused_since) is null
+      and not semo.lacks_repository(co))
   select coalesce(jsonb_agg(w.role order by w.n), '[]')
   from offices o cross join unnest(o.warm_roles) with ordinality as w(role, n)
   join online on online.id = p_client and (w.n - 1) % online.total = online.place

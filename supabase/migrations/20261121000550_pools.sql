@@ -86,12 +86,6 @@ begin
       and s.status = 'ready' and s.acquired_by is null and (not p_payload ? 'agent' or s.agent = p_payload ->> 'agent'));
 end $$;
 
--- Whether a machine has said that it has no repository for an office, or that it is not where its policy says.
-create function semo.lacks_repository(p_serves client_offices)
-returns boolean language sql immutable as $$
-  select p_serves.repository_told and (p_serves.repository is null or p_serves.repository ? 'missing')
-$$;
-
 -- Whether it leaves the work of an office to machines that have a repository for it. Where none has, it takes the work and says what its
 -- policy lacks.
 create function semo.leaves_to_others(p_client uuid, p_office uuid)

@@ -126,6 +126,15 @@ async def test_warm_roles_are_dealt_out_over_the_machines_that_are_online(world:
     assert await warm_roles(first) == ["FE", "QA"], "it is back"
 
 
+async def test_no_role_is_kept_warm_where_its_office_has_no_repository(world: World) -> None:
+    office = await world.office(warm_roles=["FE", "BE"])
+    first, second = await world.client(office), await world.client(office)
+    await first.call("heartbeat", p_repositories={str(office): {"name": "web", "path": "~/web", "missing": True}})
+    assert (await warm_roles(first), await warm_roles(second)) == ([], ["FE", "BE"])
+    await first.call("heartbeat", p_repositories={str(office): {"name": "web", "path": "~/web"}})
+    assert [len(await warm_roles(client)) for client in (first, second)] == [1, 1], "it is there now"
+
+
 async def test_a_machine_that_signs_off_leaves_its_roles_to_the_others_at_once(world: World) -> None:
     office = await world.office(warm_roles=["FE", "BE", "QA"])
     first, second = await world.client(office), await world.client(office)
