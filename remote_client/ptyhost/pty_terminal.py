@@ -91,13 +91,9 @@ class PtyTerminal:
         at_end = self._at_end.is_set()
         while taken < at_most and not at_end:
             try:
-                data = os.read(self._master, READ_SIZE)
+                data = self._read_some()
             except BlockingIOError:
                 break
-            except OSError as error:
-                if error.errno != errno.EIO:
-                    raise
-                data = b""
             at_end = not data
             pieces.append(data)
             taken += len(data)
@@ -106,6 +102,18 @@ class PtyTerminal:
         if at_end and not self._at_end.is_set():
             self._loop.remove_reader(self._master)
             self._at_end.set()
+
+    def _read_some(self) -> bytes:
+        """Nothing at the end, which Linux tells by EIO. Told once, it proves nothing: Linux looks for output first
+        and for the other side's end then, and both may come in between. Told twice in a row, it is true.
+        """
+        for _ in range(2):
+            try:
+                return os.read(self._master, READ_SIZE)
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+        return b""
 
     # Input ------------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Every trap of terminals that was ever shown to be one, each closed, with a real host and real programs."""
 
 import asyncio
+import errno
 import gc
 import os
 import signal
@@ -61,6 +62,23 @@ async def test_lost_tails_all_that_a_program_wrote_before_its_end_is_there(
         async with Watched.running(terminals, [*PYTHON, script], tmp_path) as program:
             await program.ended()
             assert program.output == b"x" * size
+
+
+async def test_lost_tails_an_end_that_overtakes_the_last_output_is_not_believed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    read, told = os.read, list[int]()
+
+    def overtaken(descriptor: int, most: int) -> bytes:
+        if os.isatty(descriptor) and descriptor not in told:
+            told.append(descriptor)
+            raise OSError(errno.EIO, "the kernel's answer between the last output and its arrival")
+        return read(descriptor, most)
+
+    monkeypatch.setattr(os, "read", overtaken)
+    async with Watched.running(InProcessTerminals(), ["echo", "tail"], tmp_path) as program:
+        await program.ended()
+        assert (program.output, len(told)) == (b"tail\r\n", 1)
 
 
 async def test_lost_tails_a_grandchild_that_holds_the_terminal_open_delays_the_end_but_for_a_moment(

@@ -255,11 +255,13 @@ async def test_a_warm_session_that_cannot_be_made_is_tried_again_ever_more_rarel
     monkeypatch.setattr(pool_keeper, "FIRST_PAUSE_SECONDS", 0.1)
     await office.sql("update offices set warm_roles = '{BE}' where id = %s", office.office_id)
     laptop = await machine()
-    laptop.write_policy(tmp_path / "later")
+    later = tmp_path / "later"
+    later.mkdir()
+    laptop.write_policy(later)
     await laptop.start()
 
     await office.until_true(TRIES + " having count(*) = 5", office.office_id)
-    repository.rename(tmp_path / "later")
+    repository.rename(later)
     await office.until_true(
         "select 1 from agent_sessions where office_id = %s and pool = 'warm' and status = 'ready'", office.office_id
     )
@@ -271,7 +273,7 @@ async def test_a_warm_session_that_cannot_be_made_is_tried_again_ever_more_rarel
         "select detail->>'error_code' as code from session_events where office_id = %s and kind = 'warm_failed'",
         office.office_id,
     )
-    assert told == [{"code": "not_found"}]
+    assert told == [{"code": "policy_forbids"}]
 
 
 TRIES = (
