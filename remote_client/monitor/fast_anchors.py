@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import hyperscan
 
-from remote_client.monitor.anchors import NearAnchors
+from remote_client.monitor.anchors import NearAnchors, Spot, in_order, literals_by_word
 from remote_client.monitor.patterns import Pattern
 
 _GAP = rb"(?:[\x00-\x1a\x1c-\x20\x7f]|\x1b\[[0-?]*[ -/]*[@-~]|\x1b[ -/]*[0-OQ-WYZ\\`-~])*"
@@ -20,12 +20,13 @@ class FastAnchorSearch:
     """The same as AnchorSearch, in what it takes and gives."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
-        expressions = {_cut_up(word) for pattern in patterns if pattern.before is None for word in pattern.anchors}
-        database = _database(tuple(sorted(expressions)))
-        found: list[int] = []
+        literals = literals_by_word((one for one in patterns if one.before is None), _cut_up)
+        expressions = tuple(sorted(literals))
+        database = _database(expressions)
+        found: list[tuple[int, Pattern | None]] = []
 
-        def take(_expression: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            found.append(end)
+        def take(expression: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            found.append((end, literals[expressions[expression]]))
 
         self._found = found
         self._near = NearAnchors(patterns)
@@ -35,13 +36,15 @@ class FastAnchorSearch:
         # The stream itself keeps neither of the two alive, and is never closed by itself.
         weakref.finalize(self, _close, self._stream, database, take)
 
-    def spots(self, data: bytes) -> list[int]:
+    def spots(self, data: bytes) -> list[Spot]:
         """Where in `data` to look, in order. Seldom any."""
         self._stream.scan(data)
-        spots = sorted({*(max(end - self._read - 1, 0) for end in self._found), *self._near.spots(data)})
-        self._found.clear()
+        spots = self._near.spots(data)
+        if self._found:
+            spots += [Spot(max(end - self._read - 1, 0), literal) for end, literal in self._found]
+            self._found.clear()
         self._read += len(data)
-        return spots
+        return in_order(spots)
 
 
 def _close(stream: hyperscan.Stream, _database: object, _handler: object) -> None:
@@ -55,5 +58,6 @@ def _cut_up(word: bytes) -> bytes:
 @lru_cache
 def _database(expressions: tuple[bytes, ...]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_STREAM)
-    database.compile(expressions=expressions, flags=hyperscan.HS_FLAG_DOTALL)
+    ids = tuple(range(len(expressions)))
+    database.compile(expressions=expressions, ids=ids, flags=hyperscan.HS_FLAG_DOTALL)
     return database

@@ -5,13 +5,12 @@ Looks at the bytes alone: what is echo, repainted or quoted is told apart by who
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
-from remote_client.monitor.anchors import NEAR, SPOTS
+from remote_client.monitor.anchors import NEAR, SPOTS, Spot
 from remote_client.monitor.escapes import BEGUN_SEQUENCE, plain_text, raw_place
-from remote_client.monitor.patterns import Hit, PatternTable
+from remote_client.monitor.patterns import Hit, Pattern, PatternTable
 from remote_client.monitor.search import MakeSearch, best_search
+from remote_client.monitor.sightings import Sighting
 from remote_client.monitor.strings import StringScanner
 from remote_client.terminals import FIRST_BYTE
 from shared.ids import ByteOffset
@@ -23,17 +22,8 @@ AFTER_BYTES = 512
 GOES_ON_BYTES = 256
 """What belongs to an anchor may come so much later."""
 
-SightingKind = Literal["title", "bell", "notice", "hit"]
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """`end` is the offset right after its last byte."""
-
-    kind: SightingKind
-    end: ByteOffset
-    text: str
-    hit: Hit | None = None
+LITERAL_BYTES = 256
+"""A literal is nearly always found whole in so much before and after."""
 
 
 class StreamScanner:
@@ -55,13 +45,13 @@ class StreamScanner:
     def feed(self, data: bytes) -> list[Sighting]:
         start = self.position
         self.position = ByteOffset(start + len(data))
-        found = [Sighting(one.kind, ByteOffset(one.end), one.text) for one in self._strings.feed(data, start)]
+        found = self._strings.feed(data, start)
         spots = self._search_for_anchors.spots(data)
         goes_on = self._unfinished or start < self._goes_on_until
         if spots:
-            self._goes_on_until = start + spots[-1] + GOES_ON_BYTES
+            self._goes_on_until = start + spots[-1].place + GOES_ON_BYTES
         if goes_on:
-            spots.insert(0, 0)
+            spots.insert(0, Spot(0))
         if spots:
             found += self._read_near(spots, data, start, last=False)
             found.sort(key=lambda sighting: sighting.end)
@@ -73,9 +63,9 @@ class StreamScanner:
 
     def flush(self) -> list[Sighting]:
         """Nothing more will come soon: what touches the end is taken as it is."""
-        return list(self._read_near([0], b"", self.position, last=True)) if self._unfinished else []
+        return list(self._read_near([Spot(0)], b"", self.position, last=True)) if self._unfinished else []
 
-    def _read_near(self, spots: list[int], data: bytes, start: int, *, last: bool) -> Iterator[Sighting]:
+    def _read_near(self, spots: list[Spot], data: bytes, start: int, *, last: bool) -> Iterator[Sighting]:
         """The careful search, around the places where something may be."""
         history = b"".join(self._history)[-HISTORY_BYTES:]
         window = history + data
@@ -83,15 +73,23 @@ class StreamScanner:
         self._unfinished = False
         read_to = 0
         for spot in spots:
-            place = spot + len(history)
+            place = spot.place + len(history)
             if place + AFTER_BYTES // 2 <= read_to:
                 continue
+            if spot.literal is not None and len(spots) <= SPOTS:
+                hit, reached = self._read_literal(spot.literal, window, place)
+                if hit is not None:
+                    yield from self._told_once(hit, window_start + reached)
+                    continue
             begin = max(place - HISTORY_BYTES, 0)
             end = min(place + AFTER_BYTES, len(window)) if len(spots) <= SPOTS else len(window)
-            part, text, hits = self._search(window, begin, end, is_start=window_start + begin == 0, last=last)
+            is_start = window_start + begin == 0
+            part, text = _text_of(window[begin:end], is_start=is_start, last=last)
+            hits = self._hits(text)
             if end < len(window) and any(hit.end == len(text) for hit in hits):
                 end = len(window)
-                part, text, hits = self._search(window, begin, end, is_start=window_start + begin == 0, last=last)
+                part, text = _text_of(window[begin:end], is_start=is_start, last=last)
+                hits = self._hits(text)
             read_to = end
             for hit in hits:
                 if hit.end == len(text) and hit.pattern.literal is None and not last:
@@ -99,18 +97,40 @@ class StreamScanner:
                     continue
                 reached = window_start + begin + raw_place(part, hit.end - 1, len(text)) + 1
                 # What ended well before this spot was read at a spot of its own.
-                if reached > max(self._last_ends.get(hit.pattern.name, -1), window_start + place - NEAR):
-                    self._last_ends[hit.pattern.name] = reached
-                    yield Sighting("hit", ByteOffset(reached), hit.value, hit)
+                if reached > window_start + place - NEAR:
+                    yield from self._told_once(hit, reached)
 
-    def _search(
-        self, window: bytes, begin: int, end: int, *, is_start: bool, last: bool
-    ) -> tuple[bytes, str, list[Hit]]:
-        part = window[begin:end]
-        begun = part.rfind(b"\x1b")
-        if begun >= 0 and not last and BEGUN_SEQUENCE.fullmatch(part, begun):
-            part = part[:begun]
-        text = plain_text(part)
-        if text and not is_start:
-            text = "x" + text[1:]  # this part begins anywhere: not at the start of a line
-        return part, text, [hit for pattern in self._patterns for hit in pattern.hits(text)]
+    def _read_literal(self, literal: Pattern, window: bytes, place: int) -> tuple[Hit | None, int]:
+        """The one that this place is in, and where it ends; no hit: a wider look is needed."""
+        begin = max(place - LITERAL_BYTES, 0)
+        escape = window.rfind(b"\x1b", max(begin - HISTORY_BYTES, 0), begin)
+        if escape >= 0 and BEGUN_SEQUENCE.fullmatch(window, escape, begin):
+            begin = escape  # what is inside of it is no text
+        part, text = _text_of(window[begin : place + LITERAL_BYTES], is_start=False, last=False)
+        for hit in literal.hits(text):
+            reached = begin + raw_place(part, hit.end - 1, len(text)) + 1
+            # Its beginning needs no search where its bare length reaches back to the place.
+            if place < reached and (
+                reached - len(hit.value) <= place or begin + raw_place(part, hit.start, len(text)) <= place
+            ):
+                return hit, reached
+        return None, 0
+
+    def _told_once(self, hit: Hit, reached: int) -> Iterator[Sighting]:
+        if reached > self._last_ends.get(hit.pattern.name, -1):
+            self._last_ends[hit.pattern.name] = reached
+            yield Sighting("hit", ByteOffset(reached), hit.value, hit)
+
+    def _hits(self, text: str) -> list[Hit]:
+        return [hit for pattern in self._patterns for hit in pattern.hits(text)]
+
+
+def _text_of(part: bytes, *, is_start: bool, last: bool) -> tuple[bytes, str]:
+    """What is shown by it, and what of it that took: an escape sequence that its end cuts counts with what follows."""
+    begun = part.rfind(b"\x1b")
+    if begun >= 0 and not last and BEGUN_SEQUENCE.fullmatch(part, begun):
+        part = part[:begun]
+    text = plain_text(part)
+    if text and not is_start:
+        text = "x" + text[1:]  # this part begins anywhere: not at the start of a line
+    return part, text

@@ -30,7 +30,7 @@ class Screen(ScreenMoves):
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._rest = ""
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         text = self._rest + self._decoder.decode(data)
         self._rest = ""
         end = len(text)

@@ -26,7 +26,7 @@ class ScreenReader:
         self._profile = profile
         self._markers = markers
         self._screen = Screen(rows)
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes | memoryview] = deque()
         self._waiting_bytes = 0
         self._spoken: set[str] = set()
         self._prompt_before: str | None = None
@@ -51,7 +51,7 @@ class ScreenReader:
         """So much waits that to render it now would be in vain: more will come, and part of it be dropped."""
         return self._waiting_bytes > FLOOD_BYTES
 
-    def push(self, data: bytes) -> None:
+    def push(self, data: bytes | memoryview) -> None:
         if not data:
             return
         self._waiting.append(data)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
-from remote_client.monitor.anchors import AnchorSearch
+from remote_client.monitor.anchors import AnchorSearch, Spot
 from remote_client.monitor.patterns import Pattern
 
 IS_FAST = find_spec("hyperscan") is not None
@@ -13,7 +13,7 @@ IS_FAST = find_spec("hyperscan") is not None
 class Search(Protocol):
     """Fed with one piece after the other."""
 
-    def spots(self, data: bytes) -> list[int]:
+    def spots(self, data: bytes) -> list[Spot]:
         """Where in `data` to look, in order; 0 also for what began before it. Seldom any."""
         ...
 

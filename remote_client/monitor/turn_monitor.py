@@ -11,8 +11,9 @@ from remote_client.monitor.hooks import hook_word
 from remote_client.monitor.keys import KeyReader
 from remote_client.monitor.patterns import PatternKind, PatternTable, built_in_patterns
 from remote_client.monitor.profile import Profile
-from remote_client.monitor.scanner import Sighting, StreamScanner
+from remote_client.monitor.scanner import StreamScanner
 from remote_client.monitor.search import MakeSearch, best_search
+from remote_client.monitor.sightings import Sighting
 from remote_client.monitor.title import TitleReader
 from remote_client.monitor.turn_course import TurnCourse
 from remote_client.terminals import FIRST_BYTE, Chunk, ExitStatus, HookEvent
@@ -56,17 +57,22 @@ class TurnMonitor:
             self._scanner = StreamScanner(self._wanted, chunk.start, self._search)
         elif chunk.start < self._end:
             data = data[self._end - chunk.start :]
-        start = ByteOffset(chunk.end - len(data))
-        self._end = chunk.end
-        taken = 0
+        end = self._end = chunk.end
+        start = end - len(data)
         course = self._course
         course.output_came(now)
-        for sighting in self._scanner.feed(data):
+        sightings = self._scanner.feed(data)
+        if not sightings:
+            course.reader.push(data)
+            return course.take_findings()
+        view = memoryview(data)
+        taken = 0
+        for sighting in sightings:
             upto = max(sighting.end - start, taken)
-            course.reader.push(data[taken:upto])
+            course.reader.push(view[taken:upto])
             taken = upto
             self._sight(sighting, now)
-        course.reader.push(data[taken:])
+        course.reader.push(view[taken:])
         return course.take_findings()
 
     def _sight(self, sighting: Sighting, now: float) -> None:

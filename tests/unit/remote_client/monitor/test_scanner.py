@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from remote_client.monitor.anchors import AnchorSearch
 from remote_client.monitor.fast_anchors import FastAnchorSearch
 from remote_client.monitor.patterns import Pattern, PatternKind, built_in_patterns
-from remote_client.monitor.scanner import Sighting, StreamScanner
+from remote_client.monitor.scanner import StreamScanner
 from remote_client.monitor.search import MakeSearch
+from remote_client.monitor.sightings import Sighting
 
 PATTERNS = built_in_patterns().without(PatternKind.ERROR)
 MARKER = "[SEMO:DONE]"
@@ -71,6 +72,24 @@ def test_escapes_inside_a_word_do_not_hide_it(word: str, data: st.DataObject) ->
     painted = "".join(character + data.draw(st.sampled_from(["", *HARMLESS])) for character in word)
 
     assert values(f"said: {painted} \r\n".encode()) == [word]
+
+
+def test_a_marker_painted_with_more_escapes_than_a_close_look_takes_in_is_told_beside_one_that_is_plain() -> None:
+    painted = "".join(character + "\x1b[38;5;231m" * 8 for character in MARKER)
+
+    assert values(f"{painted}{MARKER} \r\n".encode()) == [MARKER, MARKER]
+
+
+@pytest.mark.parametrize("length", [10, 300, 1500])
+def test_a_marker_in_a_title_is_no_word_of_the_agent(length: int) -> None:
+    around = "x" * length
+
+    assert values(f"\x1b]2;{around}{MARKER}{around}\x07 \r\n".encode()) == []
+
+
+@pytest.mark.parametrize("painted", ["80f\x1b[1mbe11\x1b[0m]", "\x1b[33m80fbe11\x1b[0m\x1b[38;5;231m]"])
+def test_a_commit_painted_in_colours_is_one(painted: str) -> None:
+    assert values(f"[main {painted} a subject\r\n".encode()) == ["80fbe11"]
 
 
 @pytest.mark.parametrize("gap", ["\r\n  ", "\x1b[3;3H", "\x1b[4G", " "])
