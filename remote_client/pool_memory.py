@@ -1,6 +1,6 @@
 """Whether the machine has the memory for one more session. Knows what kinds of agents take, not which run."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,18 +41,12 @@ class Memory:
 
         `beginning`: the agents that are being started and have not taken their memory yet.
         """
-        least = self._policy.limits.min_free_memory_mb
-        if least == 0:
-            return None
-        free = self._available()
-        needed = least + self._expected_mb(agent) + sum(self._expected_mb(one) for one in beginning)
-        return Shortage(agent, free, needed) if free < needed else None
+        return next(self._shortages([agent], beginning), None)
 
     def holding_back(self, beginning: Iterable[str | None]) -> dict[str, Any] | None:
         """What the office is told when some agent of this machine finds no memory; None when all do."""
-        beginning = list(beginning)
-        found = [self.shortage(agent, beginning) for agent, rule in self._policy.agents.items() if rule.enabled]
-        short = [one for one in found if one is not None]
+        enabled = [agent for agent, rule in self._policy.agents.items() if rule.enabled]
+        short = list(self._shortages(enabled, beginning))
         if not short:
             return None
         return {
@@ -60,6 +54,17 @@ class Memory:
             "free_mb": short[0].free_mb,
             "agents": {one.agent: {"needed_mb": one.needed_mb} for one in short},
         }
+
+    def _shortages(self, agents: Iterable[str], beginning: Iterable[str | None]) -> Iterator[Shortage]:
+        least = self._policy.limits.min_free_memory_mb
+        if least == 0:
+            return
+        free = self._available()
+        taken = least + sum(self._expected_mb(one) for one in beginning)
+        for agent in agents:
+            needed = taken + self._expected_mb(agent)
+            if free < needed:
+                yield Shortage(agent, free, needed)
 
     def _expected_mb(self, agent: str | None) -> int:
         rule = self._policy.agents.get(agent or "")

@@ -13,6 +13,7 @@ import respx
 from remote_client.credentials import load, save
 from remote_client.enroll import join
 from shared.errors import BackendDown, BadEnrollmentCode, Conflict, NotFound, OfficeError
+from tests.support.heard_roads import HeardRoads
 
 OFFICE = "http://office.example"
 WELCOME = {
@@ -94,8 +95,7 @@ async def test_an_answer_that_no_office_gives_is_told_with_its_status(desk: resp
 @pytest.fixture
 def project(respx_mock: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> respx.MockRouter:
     """The Supabase project of the office, which lets this machine in."""
-    # The quick transport of the client's calls goes past respx.
-    monkeypatch.setattr("remote_client.supabase_calls.Roads", httpx.AsyncHTTPTransport)
+    monkeypatch.setattr("remote_client.supabase_calls.Roads", HeardRoads)
     token = jwt.encode({"iat": 1, "exp": 61}, "secret of thirty-two characters or so", algorithm="HS256")
     user: dict[str, Any] = {
         "id": str(uuid4()),

@@ -18,6 +18,7 @@ from remote_client.credentials import Credentials, JoinedOffice, save
 from semo.doctor_client import client_findings
 from semo.finding import Finding
 from shared.ids import ClientId, OfficeId
+from tests.support.heard_roads import HeardRoads
 
 SUPABASE, OFFICE = "http://supabase.example", "http://office.example"
 SEEN = "2026-11-21T10:00:00+00:00"
@@ -25,8 +26,8 @@ SEEN = "2026-11-21T10:00:00+00:00"
 
 @pytest.fixture(autouse=True)
 def _heard_by_respx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The quick transport of the client's calls goes past it."""
-    monkeypatch.setattr("remote_client.supabase_calls.Roads", httpx.AsyncHTTPTransport)
+    """The client's own connections go past it."""
+    monkeypatch.setattr("remote_client.supabase_calls.Roads", HeardRoads)
 
 
 @pytest.fixture
