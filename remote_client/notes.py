@@ -1,9 +1,10 @@
 """What the journal keeps of sessions and turns, so that a later process of this client can carry on with them."""
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 from uuid import UUID
+
+import orjson
 
 from shared.ids import ByteOffset, OfficeId, SessionId, TurnId
 from shared.states import SessionPool
@@ -32,7 +33,7 @@ class SessionNote:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        told = json.loads(text)
+        told = orjson.loads(text)
         told["session_id"] = SessionId(UUID(told["session_id"]))
         told["office_id"] = OfficeId(UUID(told["office_id"]))
         told["pool"] = SessionPool(told["pool"])
@@ -52,7 +53,7 @@ class TypingNote:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        told = json.loads(text)
+        told = orjson.loads(text)
         turn = told["turn"]
         return cls(
             OfficeId(UUID(told["office_id"])),
@@ -77,5 +78,5 @@ class TurnNote:
     own_session: bool
 
 
-def _written(note: Any) -> str:
-    return json.dumps(asdict(note), default=str)
+def _written(note: SessionNote | TypingNote) -> str:
+    return orjson.dumps(note).decode()
