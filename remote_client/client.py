@@ -291,7 +291,12 @@ class _Client:
 
         Returns: what the office says, and when it was asked, on the lease clock.
         """
-        held = [(entry.command_id, entry.attempt) for entry in self._journal.entries()]
+        restarted = self._journal.machine_restarted
+        held = [
+            (entry.command_id, entry.attempt)
+            for entry in self._journal.entries()
+            if entry.state == "finished" or not restarted
+        ]
         start = StartId(uuid4())
         pause = 0.5
         while not stop.is_set():
@@ -299,7 +304,7 @@ class _Client:
             try:
                 starts = self._journal.begins(start)
                 registration = await self._link.register(
-                    self._capabilities(), self._capacity(), VERSION, held, live, start, starts
+                    self._capabilities(), self._capacity(), VERSION, held, live, start, starts, restarted
                 )
             except Unavailable as error:
                 log.warning("not registered yet", error=error.detail)

@@ -1,6 +1,8 @@
 """What this client holds, on disk: written before anything is typed and before a result is sent, read at start.
 
-Results stay here until the office has them. Commits are synchronous: they take a fraction of a millisecond.
+Results stay here until the office has them. What is written outlives the process at once, the machine a moment later:
+only for results is the disk waited for. A journal knows in which boot of the machine it was written, and so when it may
+lack the last moments (`machine_restarted`).
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID
 
+import psutil
 import structlog
 
 from remote_client.commands import Command, Completion, known_type, typing_key
@@ -61,8 +64,17 @@ create table starts (
   inode integer not null  -- of the file that it was written into: a copy of the file is another one
 ) strict, without rowid;
 """,
+    "create table boots (boot text primary key) strict, without rowid;",
 )
 """How the file came to be as it is; its `user_version` counts those it has been through."""
+
+
+def this_boot() -> str:
+    """Names the time since the machine was started."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return str(round(psutil.boot_time()))
 
 
 @dataclass(frozen=True)
@@ -103,7 +115,7 @@ class Journal:
             path.chmod(0o600)
             self._database.execute("pragma locking_mode = exclusive")
             self._database.execute("pragma journal_mode = wal")
-            self._database.execute("pragma synchronous = full")
+            self._database.execute("pragma synchronous = normal")
             self._database.execute("begin immediate")
             self._database.execute("commit")
             self._come_up_to_date(path)
@@ -153,13 +165,13 @@ class Journal:
         ]  # fmt: skip
 
     def claimed(self, commands: list[Command]) -> None:
-        """Durable a moment later. A claim that is lost with the process is rescued by the office."""
+        """Written a moment later. A claim that is lost with the process is rescued by the office."""
         rows = [(str(command.command_id), command.attempt, command.command_type) for command in commands]
         self._unsaved.append(("insert or replace into holds values (?, ?, ?, 'claimed', null, null)", rows))
         self._soon()
 
     def typing(self, command: Command, note: TypingNote) -> None:
-        """Durable when this returns: from here on, the command may have been typed.
+        """Outlives this process when this returns: from here on, the command may have been typed.
 
         Raises:
             CannotNote: it is not noted, and so must not be typed.
@@ -168,19 +180,19 @@ class Journal:
         self._save_at_once(statement, (note.written(), str(command.command_id), command.attempt))
 
     def typed(self, command: Command) -> None:
-        """Tells no more than `typing` and the host of the terminal do after a crash: durable a moment later."""
+        """Tells no more than `typing` and the host of the terminal do after a crash: written a moment later."""
         statement = "update holds set state = 'typed' where command_id = ? and attempt = ?"
         self._unsaved.append((statement, [(str(command.command_id), command.attempt)]))
         self._soon()
 
     def finished(self, command: Command, completion: Completion) -> None:
-        """Durable when this returns, unless the journal is stuck: it will reach the office, or be refused by it.
+        """On the disk when this returns, unless the journal is stuck: it will reach the office, or be refused by it.
 
         A result that is lost with a process whose journal is stuck is read again from the terminal.
         """
         statement = "update holds set state = 'finished', completion = ? where command_id = ? and attempt = ?"
         self._unsaved.append((statement, [(_written(completion), str(command.command_id), command.attempt)]))
-        self._try_to_save()
+        self._try_to_save(to_disk=True)
 
     def settled(self, command_id: CommandId, attempt: Attempt) -> None:
         """The office has it, or will never take it."""
@@ -189,6 +201,11 @@ class Journal:
 
     # Starts -----------------------------------------------------------------------------------------------------------
 
+    @property
+    def machine_restarted(self) -> bool:
+        """The machine was started anew since this was written: more may have been typed than it knows of."""
+        return self._database.execute("select 1 from boots where boot <> ?", (this_boot(),)).fetchone() is not None
+
     def begins(self, start: StartId) -> list[StartId]:
         """Before the office is told of a start. Returns all that this very file knows of, which no copy of it does.
 
@@ -196,13 +213,15 @@ class Journal:
             CannotNote: it is not noted, and must not be told.
         """
         inode = self._path.stat().st_ino
-        self._save_at_once("insert or ignore into starts values (?, ?)", (str(start), inode))
+        self._unsaved.append(("insert or ignore into boots values (?)", [(this_boot(),)]))
+        self._save_at_once("insert or ignore into starts values (?, ?)", (str(start), inode), to_disk=True)
         rows = self._database.execute("select start from starts where inode = ?", (inode,))
         return [StartId(UUID(name)) for (name,) in rows]
 
     def began(self, start: StartId) -> None:
         """The office knows of it, and fences out all before it."""
         self._unsaved.append(("delete from starts where start <> ?", [(str(start),)]))
+        self._unsaved.append(("delete from boots where boot <> ?", [(this_boot(),)]))
         self._soon()
 
     # Sessions ---------------------------------------------------------------------------------------------------------
@@ -212,7 +231,7 @@ class Journal:
         return [SessionNote.read(note) for (note,) in self._database.execute("select note from sessions")]
 
     def session_began(self, note: SessionNote) -> None:
-        """Durable a moment later: a terminal that is in no journal is ended at the next start."""
+        """Written a moment later: a terminal that is in no journal is ended at the next start."""
         statement = "insert or replace into sessions values (?, ?)"
         self._unsaved.append((statement, [(str(note.session_id), note.written())]))
         self._soon()
@@ -227,27 +246,28 @@ class Journal:
         if self._save_later is None:
             self._save_later = asyncio.get_running_loop().call_later(seconds, self._try_to_save)
 
-    def _save_at_once(self, statement: str, values: tuple[Any, ...]) -> None:
+    def _save_at_once(self, statement: str, values: tuple[Any, ...], *, to_disk: bool = False) -> None:
         self._unsaved.append((statement, [values]))
         try:
-            self._save()
+            self._save(to_disk)
         except sqlite3.OperationalError as error:
             self._unsaved.pop()
             self._stuck(error)
             raise _cannot_note(self._path, error) from error
 
-    def _try_to_save(self) -> None:
+    def _try_to_save(self, *, to_disk: bool = False) -> None:
         try:
-            self._save()
+            self._save(to_disk)
         except sqlite3.OperationalError as error:
             self._stuck(error)
 
-    def _save(self) -> None:
+    def _save(self, to_disk: bool) -> None:
         if self._save_later is not None:
             self._save_later.cancel()
             self._save_later = None
         if self._unsaved:
             try:
+                self._database.execute(f"pragma synchronous = {'full' if to_disk else 'normal'}")
                 self._database.execute("begin immediate")
                 for statement, rows in self._unsaved:
                     self._database.executemany(statement, rows)

@@ -101,10 +101,13 @@ class OfficeLink:
         live_sessions: Sequence[SessionId],
         start: StartId,
         starts: Sequence[StartId],
+        machine_restarted: bool,
     ) -> Registration:
         """Begins a new epoch: any older process of this client is fenced out from here on.
 
         Asking again under the same `start` begins nothing anew. `starts`: all that the journal knows of.
+        `machine_restarted`: the journal may not know of all that was typed; what is not among `held` is resolved as
+        if this client had not come back.
 
         Raises:
             Fenced: the journal is a copy, or older than what was done since, and the other process may still run.
@@ -116,6 +119,7 @@ class OfficeLink:
             "p_version": version,
             "p_start": str(start),
             "p_starts": [str(one) for one in starts],
+            "p_machine_restarted": machine_restarted,
             "p_live_sessions": [str(session) for session in live_sessions],
             "p_held": [{"command_id": str(command), "attempt": attempt} for command, attempt in held],
         }

@@ -8,11 +8,12 @@
 -- p_live_sessions: ids. p_held: [{"command_id","attempt"}]. p_start: names this start of the client; asking again under the same name
 -- (the first answer was lost) begins nothing anew. p_starts: all starts that the journal of the process knows of. Where the one that has
 -- the epoch is not among them, the journal is a copy or older than what was done since, and nothing in it is believed; it is
--- refused for as long as the other process may still run.
+-- refused for as long as the other process may still run. p_machine_restarted: the machine took the last moments of the journal
+-- with it, and all terminals: what is not held is resolved by the rule of the rescue.
 -- Returns {"epoch","offices":[terms],"held":[{"command_id","attempt"}],"sessions":[what the office knows of the live ones]}.
 create function register_client(p_client uuid, p_capabilities jsonb, p_capacity integer, p_version text,
                                 p_live_sessions uuid[] default '{}', p_held jsonb default '[]',
-                                p_start uuid default null, p_starts uuid[] default '{}')
+                                p_start uuid default null, p_starts uuid[] default '{}', p_machine_restarted boolean default false)
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_client remote_clients;
@@ -56,10 +57,15 @@ begin
   if v_known then
     for v_unheld in
       select c.* from agent_commands c
-      where c.claimed_by = p_client and c.status = 'processing' and c.typed_at is null and c.claim_epoch <> v_client.epoch
+      where c.claimed_by = p_client and c.status = 'processing' and c.claim_epoch <> v_client.epoch
+        and (c.typed_at is null or p_machine_restarted)
       order by c.seq
     loop
-      perform semo.reopen(v_unheld);
+      if p_machine_restarted then
+        perform semo.rescue(v_unheld, 'the machine that held this was started anew');
+      else
+        perform semo.reopen(v_unheld);
+      end if;
     end loop;
   end if;
 

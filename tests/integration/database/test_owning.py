@@ -173,6 +173,28 @@ async def test_what_was_claimed_and_never_got_into_the_journal_is_offered_again_
     assert (await world.now(untyped))["attempt"] == 2
 
 
+async def test_after_a_restart_of_the_machine_what_its_journal_does_not_hold_is_resolved_by_the_rescue(
+    world: World,
+) -> None:
+    """The machine took the last moments of the journal with it."""
+    office = await world.office()
+    client = await world.client(office)
+    session = await client.open_session(office)
+    for _ in range(3):
+        await world.prompt(office)
+    create = await world.command(office, "create_session", {"role": "BE", "task": "login"})
+    typed, unknown, finished, harmless = await client.claim()
+    await client.typed(typed, session)
+
+    answer = await client.register(held=[finished], machine_restarted=True)
+
+    assert [one["command_id"] for one in answer["held"]] == [str(finished["id"])]
+    states = [(await world.now(one))["status"] for one in (typed, unknown, finished, harmless)]
+    assert states == ["lost", "lost", "processing", "pending"]
+    assert [one["error_code"] for one in await world.results(unknown)] == ["lost"]
+    assert harmless["id"] == create["id"]
+
+
 async def test_a_client_restored_from_an_older_image_of_its_disk_is_not_believed(world: World) -> None:
     office = await world.office()
     client = await world.client(office)

@@ -115,7 +115,13 @@ class Client:
     async def call(self, function: str, **arguments: object) -> Any:
         return await self.caller.call(function, p_client=self.id, p_epoch=self.epoch, **arguments)
 
-    async def register(self, *live_sessions: UUID, held: list[Row] | None = None, start: UUID | None = None) -> Row:
+    async def register(
+        self,
+        *live_sessions: UUID,
+        held: list[Row] | None = None,
+        start: UUID | None = None,
+        machine_restarted: bool = False,
+    ) -> Row:
         """`start`: the one that asks again; otherwise the client starts anew, with its journal."""
         start = start or uuid.uuid4()
         capabilities: Row = {"agents": dict.fromkeys(self.agents, "1")}
@@ -131,6 +137,7 @@ class Client:
             p_held=[{"command_id": str(c["id"]), "attempt": c["attempt"]} for c in held or []],
             p_start=start,
             p_starts="{" + ",".join(str(one) for one in self.starts) + "}",
+            p_machine_restarted=machine_restarted,
         )
         self.starts = [*self.starts, start]
         self.epoch = answer["epoch"]

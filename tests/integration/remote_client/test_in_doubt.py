@@ -5,7 +5,9 @@ The host's word is held back in the client, for the moment that it takes is too 
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -92,4 +94,29 @@ async def test_what_a_terminal_refused_is_typed_in_another_session(
     command = await office.do("send_prompt", {"role": "BE", "text": f"echo once >> {typed}\n{DONE}"})
 
     assert (command.status, command.row["attempt"], len(refused)) == ("completed", 1, 1)
+    assert typed.read_text() == "once\n"
+
+
+async def test_what_a_machine_may_have_typed_before_it_lost_its_power_is_not_typed_after_it(
+    office: Office, machine: MakeMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its journal knows nothing of it any more, and its lease has not run out."""
+    laptop, typed = await machine("laptop"), tmp_path / "typed"
+    await laptop.start(sessions_at_stop="keep")
+    with monkeypatch.context() as patch:
+        after_the_write(patch, b"once", _no_word)
+        asked = await office.ask("send_prompt", {"role": "BE", "text": f"echo once >> {typed}\n{DONE}"})
+        await written(typed)
+        await laptop.stop()
+    await laptop.kill_host()
+    with closing(sqlite3.connect(laptop.settings().state / "journal.sqlite", isolation_level=None)) as journal:
+        assert journal.execute("delete from holds").rowcount == 1
+    monkeypatch.setattr("remote_client.journal.this_boot", lambda: "the next one")
+
+    await laptop.start()
+
+    command = await office.until(asked)
+    assert (command.status, command.row["attempt"]) == ("lost", 1)
+    assert "started anew" in command.error
+    assert (await office.do("send_prompt", {"role": "BE", "text": DONE})).status == "completed"
     assert typed.read_text() == "once\n"

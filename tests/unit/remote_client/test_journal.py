@@ -186,6 +186,33 @@ async def test_a_full_disk_is_not_taken_for_another_process(tmp_path: Path, disk
         Journal(tmp_path / "journal")
 
 
+async def test_a_journal_of_an_earlier_boot_says_so_until_the_office_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that loses its power takes with it what was written last, and nobody has to guess what that was."""
+
+    def boot(name: str) -> None:
+        monkeypatch.setattr(remote_client.journal, "this_boot", lambda: name)
+
+    def begun(*, told: bool) -> bool:
+        with Journal(tmp_path / "journal") as journal:
+            restarted, start = journal.machine_restarted, StartId(uuid4())
+            journal.begins(start)
+            if told:
+                journal.began(start)
+        return restarted
+
+    boot("first")
+    assert not begun(told=True)
+    assert not begun(told=True)
+    boot("second")
+    assert begun(told=False)
+    assert begun(told=False), "the office was not told yet"
+    boot("third")
+    assert begun(told=True)
+    assert not begun(told=True)
+
+
 async def test_a_start_is_known_until_a_later_one_has_begun(tmp_path: Path) -> None:
     first, in_vain, second, third = (StartId(uuid4()) for _ in range(4))
     with Journal(tmp_path / "journal") as journal:
