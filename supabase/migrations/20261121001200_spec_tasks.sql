@@ -142,7 +142,7 @@ create table spec_messages (
 );
 create index spec_messages_task on spec_messages (spec_task_id, id);
 
--- Tells everybody what happened in a task; the server writes it into the task's history.
+-- Tells everybody what happened in a task, those who follow the office too (spec_task.KIND); the server writes it into the task's history.
 create function semo.spec_event(p_task uuid, p_kind text, p_author text, p_session uuid default null, p_detail jsonb default '{}')
 returns bigint language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -151,6 +151,9 @@ begin
   insert into coordination_events (office_id, spec_task_id, spec_session_id, kind, detail, author)
   select t.office_id, t.id, p_session, p_kind, jsonb_strip_nulls(p_detail), p_author from spec_tasks t where t.id = p_task
   returning * into v_event;
+  perform semo.tell(v_event.office_id, 'spec_task.' || p_kind, jsonb_build_object('spec_task_id', p_task, 'name', t.name, 'label', s.label,
+    'author', p_author) || v_event.detail, s.session_id)
+  from spec_tasks t left join spec_sessions s on s.id = p_session where t.id = p_task;
   update spec_tasks set last_event = v_event.id, updated_at = now() where id = p_task;
   perform semo.hint(v_event.office_id, 'events', 'spec', jsonb_build_object('spec_task_id', p_task, 'event', v_event.id, 'kind', p_kind));
   return v_event.id;

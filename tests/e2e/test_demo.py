@@ -1,8 +1,12 @@
 """`semo demo`, as `make demo` runs it: it works, it says so in its last line, and it leaves nothing behind."""
 
 import asyncio
+import os
 from pathlib import Path
 
+from tests.support.claude_cli import ClaudeHome, claude_program
+from tests.support.claude_office import DONE
+from tests.support.messages_api import MessagesApi, say
 from tests.support.processes import command_lines, environment_of
 from tests.support.running_office import SEMO, semo
 
@@ -50,3 +54,18 @@ async def test_a_demo_that_is_interrupted_cleans_up_too(tmp_path: Path):
     assert await process.wait() == 130
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("semo-demo-")] == []
     assert processes_of_demos(tmp_path) == []
+
+
+async def test_the_demo_works_with_claude_when_asked(tmp_path: Path):
+    async with MessagesApi.serving() as api:
+        api.script("sentence", say("It is a place to work in.\n", DONE))
+        api.script("folder", say("In my own worktree.\n", DONE))
+        home = ClaudeHome.make(tmp_path / "home", api.url, [])
+        programs = tmp_path / "bin"
+        programs.mkdir()
+        (programs / "claude").symlink_to(claude_program())
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        said = await semo("demo", "--agent", "claude", **{**home.environment, "PATH": path})
+    assert said.exit_code == 0, said.out + said.err
+    assert (said.last_line["ok"], said.last_line["agent"]) == (True, "claude")
+    assert said.last_line["commands"] == said.last_line["results"] >= 7
