@@ -29,7 +29,12 @@ class _Plan:
     mark: str
     added: bool
     jobs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    lanes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    lanes: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """By their names."""
+    slugs: dict[str, int] = field(default_factory=dict[str, int])
+    """The words of worktrees' names, and how many of them there are."""
+    tasks: set[str] = field(default_factory=set[str])
+    """The names of worktrees that there are."""
     paths: dict[str, Path] = field(default_factory=dict[str, Path])
     wrong: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -72,7 +77,7 @@ def compile_plan(
     }  # fmt: skip
     return {name: value for name, value in said.items() if value is not None} | {
         "name": document.name, "kind": document.kind, "keep_open": document.keep_open, "options": document.options,
-        "lanes": plan.lanes, "jobs": plan.jobs,
+        "lanes": list(plan.lanes.values()), "jobs": plan.jobs,
     }  # fmt: skip
 
 
@@ -93,13 +98,13 @@ def _all_jobs(document: PlanDocument) -> list[tuple[Path, Job, int | Epic | None
 
 def _add_lane(plan: _Plan, path: Path, lane: Epic | Lane) -> None:
     defaults = plan.text.document.defaults
-    if any(other["name"] == lane.name for other in plan.lanes):
+    if lane.name in plan.lanes:
         plan.complain((*path, "name"), f'"{lane.name}" is there twice')
     made = {
         "name": lane.name, "role": _role(plan, path, lane.role or defaults.role), "sessions": lane.sessions,
         "task": lane.task or _slug(plan, lane.name), "resume": lane.resume, "on_failure": lane.on_failure,
     } | {name: _first(name, lane, defaults) for name in _SESSION}  # fmt: skip
-    plan.lanes.append(_given(made))
+    _put_lane(plan, made)
 
 
 def _add_job(plan: _Plan, path: Path, job: Job, around: int | Epic | None) -> None:
@@ -131,15 +136,15 @@ def _add_job(plan: _Plan, path: Path, job: Job, around: int | Epic | None) -> No
         plan.jobs.append(_given(made | {"role": role, "agent": wishes["agent"], "client": wishes["client"]}))
         return
     task = job.task or _slug(plan, name)
-    plan.lanes.append(
-        _given({"name": name, "role": role, "task": task, "resume": job.resume, "sessions": LaneSessions.KEPT} | wishes)
+    _put_lane(
+        plan, {"name": name, "role": role, "task": task, "resume": job.resume, "sessions": LaneSessions.KEPT} | wishes
     )
     plan.jobs.append(_given(made | {"lane": name}))
 
 
 def _check_shared(plan: _Plan, path: Path, job: Job, lane: str) -> None:
     """A job in a lane shares its session, and so cannot say what that is made of."""
-    made = next((one for one in plan.lanes if one["name"] == lane), None)
+    made = plan.lanes.get(lane)
     if made is None and plan.added:
         return
     if made is None:
@@ -186,15 +191,19 @@ def _name(path: Path, around: int | Epic | None) -> str:
     return f"{around.name}-{place}" if isinstance(around, Epic) else f"{str(path[0]).removesuffix('s')}-{place}"
 
 
+def _put_lane(plan: _Plan, lane: dict[str, Any]) -> None:
+    plan.tasks.add(lane["task"])
+    plan.lanes[lane["name"]] = _given(lane)
+
+
 def _slug(plan: _Plan, name: str) -> str:
     """A part of a path that no other plan has: words, then the plan's mark."""
     words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:48].rstrip("-") or "job"
-    taken = {lane.get("task") for lane in plan.lanes}
-    slug, number = f"{words}-{plan.mark}", 1
-    while slug in taken:
-        number += 1
-        slug = f"{words}-{number}-{plan.mark}"
-    return slug
+    while True:
+        number = plan.slugs[words] = plan.slugs.get(words, 0) + 1
+        slug = f"{words}-{plan.mark}" if number == 1 else f"{words}-{number}-{plan.mark}"
+        if slug not in plan.tasks:
+            return slug
 
 
 def _first(option: str, *places: Place) -> Any:

@@ -40,7 +40,7 @@ Title = Annotated[
 ]
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S"), AfterValidator(_fits)]
 Role = Annotated[Slug, Field(max_length=32)]
-RetryKind = Literal["timeout", "died", "lost", "overload"]
+RetryKind = Literal["timeout", "died", "lost", "overload", "quota"]
 
 
 class Written(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from office_server.asking import check_storable
 from office_server.plan_document import PlanDocument
@@ -15,6 +16,31 @@ _MOST_NODES = 500_000
 _TOLD = 20
 
 Path = tuple[str | int, ...]
+
+_IN_PLAIN_WORDS = {
+    "extra_forbidden": "there is no such field",
+    "missing": "is missing",
+    "string_pattern_mismatch": "may not look like that; it must match {pattern}",
+    "string_too_short": "is empty",
+    "string_too_long": "is longer than {max_length} characters",
+    "too_short": "needs at least {min_length}",
+    "too_long": "takes at most {max_length}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than_equal": "must be {le:g} or less",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "string_type": "must be a text; put it in quotation marks",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+}
+"""What pydantic complains of, by its name for it."""
 
 
 class BadPlan(InvalidPayload):
@@ -79,9 +105,18 @@ def check(data: object, lines: dict[Path, int]) -> PlanDocument:
         found = {
             (path := _written(item["loc"]), message): problem(path, message, lines)
             for item in error.errors(include_url=False, include_input=False)
-            if (message := item["msg"].removeprefix("Value error, "))
+            if (message := _plainly(item))
         }
         raise BadPlan(list(found.values())) from None
+
+
+def _plainly(item: ErrorDetails) -> str:
+    """One complaint of pydantic in words for people who do not know it."""
+    said: dict[str, Any] = item.get("ctx", {})
+    if said.get("pattern") == r"\S" or said.get("actual_length") == 0:
+        return "is empty"
+    words = _IN_PLAIN_WORDS.get(item["type"])
+    return words.format(**said) if words is not None else item["msg"].removeprefix("Value error, ")
 
 
 def _written(loc: tuple[str | int, ...]) -> Path:

@@ -1,5 +1,6 @@
 """Turns what people write into plans that run, once per Idempotency-Key. What it is made of is in `plan_compile`."""
 
+import asyncio
 import secrets
 from typing import Any
 
@@ -65,7 +66,8 @@ class Planner:
         if lacking := await self._backend.clients.lend_nothing(office):
             told = ", ".join(without_repository(name, repository) for name, repository in lacking.items())
             raise BadPlan([problem((), f"no machine has the repository of this office: {told}", text.lines)])
-        return compile_plan(text, roles, templates, secrets.token_hex(3), added=added)
+        # Thousands of jobs take a while, and others want something of this server meanwhile.
+        return await asyncio.to_thread(compile_plan, text, roles, templates, secrets.token_hex(3), added=added)
 
 
 def as_template(row: PromptTemplate) -> Template:

@@ -1,5 +1,8 @@
 """Speaks to an office over its REST API on behalf of the command line; problems come back as errors with words."""
 
+import json
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,7 +12,17 @@ from semo.folder import Status
 from semo.problems import Exit, SemoError, SessionOver
 
 _GONE = 410
+_FAULTS_SHOWN = 20
 _OF_THE_SERVER = ("/readyz", "/api/sign-in-codes")
+
+
+@dataclass(frozen=True)
+class Told:
+    """One server-sent event. `place`: the id to go on from."""
+
+    event: str
+    data: Any
+    place: str | None
 
 
 class OfficeApi:
@@ -57,6 +70,25 @@ class OfficeApi:
     async def delete(self, path: str, **params: Any) -> Any:
         return await self._call("DELETE", path, params=_given(params))
 
+    async def stream(self, path: str, **params: Any) -> AsyncGenerator[Told]:
+        """What an address tells as server-sent events, until it ends. Breaking off raises SemoError, too."""
+        try:
+            async with self._http.stream("GET", self._office + path, params=_given(params), timeout=None) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _refusal(response)
+                said: dict[str, str] = {}
+                async for line in response.aiter_lines():
+                    name, _, value = line.partition(": ")
+                    if line:
+                        said[name] = value
+                        continue
+                    if "data" in said:
+                        yield Told(said.get("event", "message"), json.loads(said["data"]), said.get("id"))
+                    said = {}
+        except httpx.TransportError as error:
+            raise self._silent(error) from error
+
     async def _call(self, method: str, path: str, **request: Any) -> Any:
         """`path` is below the office, but for a few that are the server's.
 
@@ -67,14 +99,17 @@ class OfficeApi:
         try:
             response = await self._http.request(method, url, **request)
         except httpx.TransportError as error:
-            raise SemoError(
-                f"the office at {self.office_url} does not answer ({type(error).__name__})",
-                do="check that it runs: semo status",
-                exit_code=Exit.UNREACHABLE,
-            ) from error
+            raise self._silent(error) from error
         if response.is_error:
             raise _refusal(response)
         return response.json() if response.content else None
+
+    def _silent(self, error: httpx.TransportError) -> SemoError:
+        return SemoError(
+            f"the office at {self.office_url} does not answer ({type(error).__name__})",
+            do="check that it runs: semo status",
+            exit_code=Exit.UNREACHABLE,
+        )
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +121,20 @@ def _refusal(response: httpx.Response) -> SemoError:
         problem: dict[str, Any] = response.json()
     except ValueError:
         problem = {}
-    detail = str(problem.get("detail") or problem.get("title") or f"the office answered {response.status_code}")
+    detail = _in_lines(problem) or str(problem.get("title") or f"the office answered {response.status_code}")
     exit_code = Exit.UNREACHABLE if response.status_code in (502, 503) else Exit.REFUSED
     kind = SessionOver if response.status_code == _GONE else SemoError
     return kind(detail, do=str(problem.get("advice") or ""), exit_code=exit_code)
+
+
+def _in_lines(problem: dict[str, Any]) -> str:
+    """What is wrong in words; with a plan that has several faults, a line for each."""
+    faults: list[dict[str, Any]] = problem.get("problems") or []
+    if len(faults) < 2:
+        return str(problem.get("detail") or "")
+    told = [
+        f"  {'line ' + str(fault['line']) + ', ' if 'line' in fault else ''}{fault['path']}: {fault['message']}"
+        for fault in faults[:_FAULTS_SHOWN]
+    ]
+    more = [f"  and {len(faults) - _FAULTS_SHOWN} more"] if len(faults) > _FAULTS_SHOWN else []
+    return "\n".join([f"{len(faults)} things in it are wrong; nothing was made", *told, *more])

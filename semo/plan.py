@@ -1,6 +1,7 @@
 """`semo plan`: applies plans and shows how far they are, live with bars or once; speaks to the office only."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from semo.problems import Exit, SemoError
 
 _LOOK_SECONDS = 0.3
 _JOBS_SHOWN = 15
-_STYLES = {
+STYLES = {
     "done": "green",
     "failed": "red",
     "running": "cyan",
@@ -75,6 +76,21 @@ async def jobs_of(api: OfficeApi, plan: Row) -> list[Row]:
         after = page["next"]
 
 
+def limits_of(running: int | None, roles: Sequence[str]) -> Row:
+    """What is to be changed of how many jobs run at once. `roles`: "QA=1" each.
+
+    Raises:
+        SemoError: one of them does not look like that.
+    """
+    change: Row = {} if running is None else {"running": running}
+    for one in roles:
+        name, _, number = one.partition("=")
+        if not number.isdecimal():
+            raise SemoError(f'"{one}" names no role and number', do="write: --role QA=1", exit_code=Exit.USAGE)
+        change.setdefault("roles", {})[name] = int(number)
+    return change
+
+
 async def follow(api: OfficeApi, plan_id: str) -> Row:
     """Shows bars that move, until the plan is over; what needs a person stands below them. May be left at any time."""
     with Live(console=console.out, auto_refresh=False, transient=False) as live:
@@ -113,7 +129,7 @@ def _bar(bars: Table, name: str, progress: Row) -> None:
 
 def job_line(job: Row) -> Text:
     why = job["waiting_reason"] or (job["error"] if job["status"] in ("failed", "cancelled") else None)
-    text = Text(f"  {job['status']:<9} ", style=_STYLES.get(job["status"], ""))
+    text = Text(f"  {job['status']:<9} ", style=STYLES.get(job["status"], ""))
     text.append(f"{job['name']} ", style="bold")
     text.append(f"({job['role']}){f' · {why}' if why else ''}", style="dim")
     return text

@@ -22,6 +22,7 @@ RowT = TypeVar("RowT", bound=Row)
 _log = structlog.get_logger(__name__)
 
 _DOWN = ("08", "53", "57", "PGRST00")  # connection lost, out of resources, shutting down or out of time, no database
+_TOOK_TOO_LONG = "57014"
 _UNKNOWN_THING = ("PGRST202", "PGRST205", "42P01", "42883", "42703")
 _UNDONE = ("40001", "40P01")  # serialization failure, deadlock
 _TRIES_OF_WHAT_WAS_UNDONE = 5
@@ -203,6 +204,11 @@ def error_for(code: str | None, message: str | None, hint: str | None) -> Office
         return InvalidPayload(message, advice=hint)
     if code in _UNKNOWN_THING:
         return MigrationsMissing(message, advice="apply supabase/migrations to this project")
+    if code == _TOOK_TOO_LONG:
+        return BackendDown(
+            "The database did not finish that in the time it gives one statement. Nothing of it was done.",
+            advice="try again when it has less to do, or ask for less at once",
+        )
     if code.startswith(_DOWN) or code in ("502", "503", "504", "520"):
         return BackendDown(f"Supabase is not able to answer ({code}).")
     if code in ("401", "403", "PGRST301", "PGRST302", "PGRST303"):

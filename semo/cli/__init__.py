@@ -15,7 +15,9 @@ from semo.cli import (
     command,
     costs,
     desktop,
+    events,
     evidence,
+    execution,
     members,
     monitor,
     office,
@@ -24,6 +26,7 @@ from semo.cli import (
     server,
     sessions,
     spec,
+    template,
     worktree,
 )  # fmt: skip
 
@@ -49,10 +52,13 @@ app.command(hidden=True)(office.audit)  # for admins, and named in docs/delivery
 app.command(rich_help_panel=OFFICE)(office.doctor)
 app.command(rich_help_panel=WORK)(sessions.run)
 app.command(rich_help_panel=WORK)(sessions.attach)
-app.command("exec", rich_help_panel=WORK)(plan.execute)
+app.command("exec", rich_help_panel=WORK)(execution.execute)
 plan.group.command()(evidence.evidence)
 plan.group.command()(evidence.answer)
 app.add_typer(plan.group, rich_help_panel=WORK)
+app.add_typer(template.group, hidden=True)  # docs/plans.md, as the next ones
+app.add_typer(execution.group, hidden=True)
+app.command(hidden=True)(events.events)
 app.command(rich_help_panel=WORK)(plan.stop)
 app.command(rich_help_panel=WORK)(approvals.approvals)
 app.command(rich_help_panel=WORK)(approvals.approve)

@@ -1,12 +1,15 @@
 """`semo budget`: caps on what may be spent."""
 
+from math import isfinite
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from semo import console
 from semo.cli.options import Data, Json, office_of
 from semo.cli.running import run_to_end
+from semo.office_api import OfficeApi
 from shared.states import BudgetPeriod, BudgetScope
 
 group = typer.Typer(name="budget", help="Caps on what may be spent.", no_args_is_help=True)
@@ -14,9 +17,15 @@ group = typer.Typer(name="budget", help="Caps on what may be spent.", no_args_is
 Scope = Annotated[BudgetScope, typer.Argument(help="What the cap is on.")]
 Name = Annotated[
     str,
-    typer.Argument(metavar="NAME", help='Of the role or agent, the id of the plan or job, or "all".'),
+    typer.Argument(metavar="NAME", help='Of the role, agent or plan, the id of the job, or "all".'),
 ]
 Per = Annotated[BudgetPeriod, typer.Option(help="A day of UTC, or all time.")]
+
+
+def _amount(usd: float | None) -> float | None:
+    if usd is not None and not isfinite(usd):
+        raise typer.BadParameter("must be an amount of dollars")
+    return usd
 
 
 @group.command(name="list")
@@ -36,7 +45,7 @@ def list_budgets(data: Data = None, as_json: Json = False) -> None:
 def set_budget(
     scope: Scope,
     name: Name,
-    usd: Annotated[float | None, typer.Option(help="So many US dollars.")] = None,
+    usd: Annotated[float | None, typer.Option(callback=_amount, help="So many US dollars.")] = None,
     tokens: Annotated[int | None, typer.Option(help="So many tokens, cached reads aside.")] = None,
     per: Per = BudgetPeriod.DAY,
     data: Data = None,
@@ -45,7 +54,8 @@ def set_budget(
 
     async def put() -> None:
         async with office_of(data) as api:
-            found = await api.put(f"/budgets/{scope}/{name}/{per}", {"cap_usd": usd, "cap_tokens": tokens})
+            named = await _named(api, scope, name)
+            found = await api.put(f"/budgets/{scope}/{named}/{per}", {"cap_usd": usd, "cap_tokens": tokens})
         console.good(found["words"])
 
     run_to_end(put)
@@ -57,7 +67,18 @@ def remove_budget(scope: Scope, name: Name, per: Per = BudgetPeriod.DAY, data: D
 
     async def delete() -> None:
         async with office_of(data) as api:
-            await api.delete(f"/budgets/{scope}/{name}/{per}")
+            await api.delete(f"/budgets/{scope}/{await _named(api, scope, name)}/{per}")
         console.good(f"there is no cap on {scope} {name} any more")
 
     run_to_end(delete)
+
+
+async def _named(api: OfficeApi, scope: BudgetScope, name: str) -> str:
+    """As the office knows it: plans by their ids, the whole office as `all`."""
+    from semo import plan as plans
+
+    if scope is BudgetScope.PLAN and len(name) != len(
+        "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
+    ):  # the plan of a cap may be gone
+        return str((await plans.resolve(api, name))["id"])
+    return quote(name, safe="")

@@ -1,4 +1,4 @@
-"""`semo plan`: many prompts as one plan; `semo exec`: some at once; `semo stop`: the end of everything in an office."""
+"""`semo plan`: many prompts as one plan; `semo stop`: the end of everything in an office."""
 
 import asyncio
 from pathlib import Path
@@ -40,7 +40,7 @@ def apply(
                 return Exit.DONE
             if not as_json:
                 console.good(f"plan {made['name']} is made: {made['progress']['total']} jobs · {made['id']}")
-            return await _followed(api, made, as_json=as_json) if follow else Exit.DONE
+            return await followed(api, made, as_json=as_json) if follow else Exit.DONE
 
     run_to_end(do)
 
@@ -75,7 +75,7 @@ def show(plan: PlanName, data: Data = None, follow: Follow = False, as_json: Jso
         async with office_of(data) as api:
             found = await plans.resolve(api, plan)
             if follow:
-                return await _followed(api, found, as_json=as_json)
+                return await followed(api, found, as_json=as_json)
             if as_json:
                 console.machine(found | {"jobs": await plans.jobs_of(api, found)})
             else:
@@ -146,6 +146,76 @@ def drop(
     _job(plan, job, data, "drop", {"go_on": go_on}, "is dropped")
 
 
+@group.command()
+def hurry(
+    plan: PlanName,
+    job: JobName,
+    priority: Annotated[int, typer.Argument(min=-100, max=100, help="Higher goes first; 0 is usual.")],
+    data: Data = None,
+) -> None:
+    """Change the priority of a job that is not over."""
+
+    async def do() -> None:
+        from semo import plan as plans
+
+        async with office_of(data) as api:
+            found = await plans.resolve_job(api, await plans.resolve(api, plan), job)
+            await api.patch(f"/jobs/{found['id']}", {"priority": priority})
+        console.good(f"job {found['name']} has the priority {priority}")
+
+    run_to_end(do)
+
+
+@group.command()
+def search(
+    words: Annotated[list[str], typer.Argument(metavar="WORD…", help="As of a search engine: -without, or.")],
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Show jobs of all plans whose name or prompt has the words, newest first."""
+
+    async def do() -> None:
+        from semo import plan as plans
+
+        async with office_of(data) as api:
+            jobs: list[dict[str, Any]] = (await api.get("/jobs", search=" ".join(words)))["jobs"]
+        if as_json:
+            console.machine(jobs)
+        elif not jobs:
+            console.step("no job has all of these words")
+        else:
+            for job in jobs:
+                console.out.print(plans.job_line(job))
+
+    run_to_end(do)
+
+
+@group.command()
+def limits(
+    running: Annotated[int | None, typer.Option(min=1, max=1000, help="Jobs at once in the office.")] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=N", help="Jobs of a role at once; those not named have no limit.")
+    ] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Show how many jobs run at once; with options, change it."""
+
+    async def do() -> None:
+        from semo import plan as plans
+
+        change = plans.limits_of(running, role or [])
+        async with office_of(data) as api:
+            found = await (api.patch("/job-limits", change) if change else api.get("/job-limits"))
+        if as_json:
+            console.machine(found)
+            return
+        roles = "".join(f", {name} {number}" for name, number in found["roles"].items())
+        console.good(f"at once: {found['running']} jobs{roles}")
+
+    run_to_end(do)
+
+
 def stop(
     data: Data = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -165,35 +235,7 @@ def stop(
     run_to_end(do)
 
 
-def execute(
-    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT…")],
-    role: Annotated[str, typer.Option(help="Who does them, such as BE or QA.")],
-    data: Data = None,
-    agent: Annotated[str | None, typer.Option(help="As the machine's policy names it.")] = None,
-    model: Annotated[str | None, typer.Option(help="Of the agent.")] = None,
-    mcp: Annotated[str | None, typer.Option(help="MCP servers, as the machine's policy names them.")] = None,
-    follow: Follow = False,
-    as_json: Json = False,
-) -> None:
-    """Queue prompts; they run as soon as limits allow."""
-
-    async def do() -> Exit:
-        async with office_of(data) as api:
-            place = {"role": role, "agent": agent, "model": model, "mcp": mcp}
-            body = {"prompts": prompts, "defaults": {name: said for name, said in place.items() if said is not None}}
-            queued = await api.post("/executions", body)
-            if as_json and not follow:
-                console.machine(queued)
-            elif not as_json:
-                console.good(f"queued: {len(prompts)} prompts · plan {queued['plan_id']}")
-            if not follow:
-                return Exit.DONE
-            return await _followed(api, await api.get(f"/plans/{queued['plan_id']}"), as_json=as_json)
-
-    run_to_end(do)
-
-
-async def _followed(api: OfficeApi, plan: dict[str, Any], *, as_json: bool) -> Exit:
+async def followed(api: OfficeApi, plan: dict[str, Any], *, as_json: bool) -> Exit:
     from semo import plan as plans
 
     if not as_json:

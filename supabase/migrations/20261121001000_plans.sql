@@ -57,7 +57,7 @@ create table plans (
   max_running     integer not null default 10 check (max_running between 1 and 1000),
   on_failure      failure_policy not null default 'stop',
   max_tries       integer not null default 4 check (max_tries between 1 and 10),
-  retry_kinds     text[] not null default '{timeout,died,lost,overload}' check (retry_kinds <@ '{timeout,died,lost,overload}'),
+  retry_kinds     text[] not null default '{timeout,died,lost,overload,quota}' check (retry_kinds <@ '{timeout,died,lost,overload,quota}'),
   backoff_s       numeric[] not null default '{60,120,240}' check (cardinality(backoff_s) between 1 and 10 and 0 <= all (backoff_s)),
   keep_open       boolean not null default false,    -- does not end with its last job: more are to come (close_plan)
   options         jsonb not null default '{}',       -- whatever else its maker keeps with it
@@ -164,7 +164,7 @@ create table executions (
   session_id         uuid references agent_sessions on delete set null,
   turn_id            uuid,                           -- its latest turn
   outcome            turn_outcome,
-  failure_kind       text,                           -- timeout, died, lost, overload, asked, interrupted, refused, agent, conditions
+  failure_kind       text,                           -- timeout, died, lost, overload, quota, asked, interrupted, refused, agent, conditions
   error_code         text,
   error              text,
   result             jsonb,                          -- of its latest prompt, as the machine gave it

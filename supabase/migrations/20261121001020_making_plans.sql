@@ -237,7 +237,7 @@ begin
   insert into plans (office_id, name, kind, max_running, on_failure, max_tries, retry_kinds, backoff_s, keep_open, options, author, idempotency_key,
                      digest, stage)
   select p_office, p.name, p.kind, coalesce(p.max_running, 10), coalesce(p.on_failure, 'stop'), coalesce(p.max_tries, 4),
-         coalesce(p.retry_kinds, '{timeout,died,lost,overload}'), coalesce(p.backoff_s, '{60,120,240}'), coalesce(p.keep_open, false),
+         coalesce(p.retry_kinds, '{timeout,died,lost,overload,quota}'), coalesce(p.backoff_s, '{60,120,240}'), coalesce(p.keep_open, false),
          coalesce(p.options, '{}'), p_author, p_key, p_digest,
          coalesce((select min(coalesce((e ->> 'stage')::integer, 0)) from jsonb_array_elements(p_plan -> 'jobs') e), 0)
   from jsonb_to_record(p_plan) as p(name text, kind plan_kind, max_running integer, on_failure failure_policy, max_tries integer,

@@ -1,6 +1,16 @@
 -- The scheduler: takes in what executions have come to, and starts what limits allow. Servers call run_schedule as often as they like.
 
--- How an attempt failed, from what its command came to: timeout, died, lost, overload (which may be tried again), asked,
+-- Whether an agent's service was the trouble, from the evidence of a turn: overloaded, quota, or null.
+create function semo.service_trouble(p_result jsonb)
+returns text language sql immutable as $$
+  select case
+    when p_result @? '$.evidence[*] ? (@.status == 529 || @.status == 503 || @.error == "overloaded" || @.error == "overloaded_error" || @.name == "overloaded")'
+      then 'overloaded'
+    when p_result @? '$.evidence[*] ? (@.status == 429 || @.error == "rate_limit" || @.error == "billing_error" || @.name == "rate_limit")'
+      then 'quota' end
+$$;
+
+-- How an attempt failed, from what its command came to: timeout, died, lost, overload, quota (which may be tried again), asked,
 -- interrupted, refused, agent.
 create function semo.failure_kind(p_status command_status, p_error_code text, p_result jsonb)
 returns text language sql immutable as $$
@@ -16,6 +26,7 @@ returns text language sql immutable as $$
       select 1 from evidence where (e ->> 'kind' = 'transcript' and e ->> 'status' in ('503', '529'))
         or concat_ws(' ', e ->> 'error', e ->> 'name') ~* 'overloaded'
         or (e ->> 'says' = 'error' and concat_ws(' ', e ->> 'text', e ->> 'message') ~* '^.{0,60}(overloaded|is at capacity)')) then 'overload'
+    when p_error_code = 'turn_error' and semo.service_trouble(p_result) = 'quota' then 'quota'
     when p_error_code = 'turn_error' and exists (select 1 from evidence where e ->> 'kind' = 'exit') then 'died'
     when p_error_code in ('session_failed', 'host_gone', 'session_ended', 'not_found', 'attempts_exhausted', 'fenced', 'no_room') then 'died'
     when p_error_code = 'turn_error' then 'agent'
@@ -127,13 +138,18 @@ begin
     perform semo.finish_job(v_job.id, 'cancelled', 'killed', p_error);
   elsif p_failure_kind = 'asked' then
     perform semo.block_job(v_job, 'asked', p_error);
-  elsif p_failure_kind = any (v_plan.retry_kinds) and v_job.tries < coalesce(v_job.max_tries, v_plan.max_tries) then
-    v_pause := make_interval(secs => v_plan.backoff_s[least(v_job.tries, cardinality(v_plan.backoff_s))]::double precision);
+  elsif p_failure_kind = any (v_plan.retry_kinds)
+        and (p_failure_kind = 'quota' or v_job.tries < coalesce(v_job.max_tries, v_plan.max_tries)) then
+    -- While a quota is used up the agent rests on that machine: the job waits for as long, and has not used up a try.
+    v_pause := case p_failure_kind when 'quota' then semo.rest_of_agents(v_execution.client_id)
+                 else make_interval(secs => v_plan.backoff_s[least(v_job.tries, cardinality(v_plan.backoff_s))]::double precision) end;
     -- Another try gets a fresh session in the same worktree, unless only the service behind the agent was at fault.
-    if v_job.lane_id is not null and p_failure_kind <> 'overload' then
+    if v_job.lane_id is not null and p_failure_kind not in ('overload', 'quota') then
       perform semo.close_lane_session(v_job.lane_id);
     end if;
-    update jobs set status = 'waiting', not_before = now() + v_pause, failure_kind = p_failure_kind, error = p_error where id = v_job.id;
+    update jobs set status = 'waiting', not_before = now() + v_pause, failure_kind = p_failure_kind, error = p_error,
+                    tries = tries - case p_failure_kind when 'quota' then 1 else 0 end
+    where id = v_job.id;
     perform semo.tell_of_plan(v_job.office_id, 'job.tried_again', v_job.plan_id, jsonb_build_object(
       'job_id', v_job.id, 'name', v_job.name, 'execution_id', v_execution.id, 'failure_kind', p_failure_kind, 'not_before', now() + v_pause));
     perform semo.promote(array[v_job.id]);

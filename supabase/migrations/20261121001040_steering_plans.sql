@@ -55,7 +55,7 @@ begin
 end $$;
 
 -- Draws, of plans: running → cancelled, paused → cancelled; of jobs: waiting, ready, blocked → cancelled. What runs is interrupted.
-create function cancel_plan(p_plan uuid)
+create function semo.withdraw_plan(p_plan uuid)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 declare
   v_plan plans := semo.own_plan(p_plan);
@@ -78,6 +78,19 @@ begin
     perform semo.close_lane_session(v_lane);
   end loop;
   perform semo.next_stage(p_plan);
+end $$;
+
+-- The same, for people. The plan of a spec task that is not over ends with the task, and not without it.
+create function cancel_plan(p_plan uuid)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_task text;
+begin
+  select name into v_task from spec_tasks where plan_id = p_plan and status not in ('done', 'cancelled');
+  if v_task is not null then
+    perform semo.refuse('SO002', format('plan %s is that of the spec task "%s"', p_plan, v_task), format('cancel the task: semo spec cancel %s', v_task));
+  end if;
+  perform semo.withdraw_plan(p_plan);
 end $$;
 
 -- Draws, of jobs: waiting, ready, blocked → cancelled; what runs is interrupted first. p_go_on: what waits for it goes on without it, as
@@ -230,8 +243,8 @@ begin
   return v_limits;
 end $$;
 
--- Stops everything in an office: plans are cancelled, what nobody has taken is withdrawn, every session is interrupted, then terminated.
--- Calling it again stops what has come up since. Returns {"plans","commands","sessions"}: how many each.
+-- Stops everything in an office: spec tasks under way fail, plans are cancelled, what nobody has taken is withdrawn, every session is
+-- interrupted, then terminated. Calling it again stops what has come up since. Returns {"plans","commands","sessions"}: how many each.
 create function stop_office(p_office uuid, p_author text)
 returns jsonb language plpgsql security definer set search_path = public, pg_temp as $$
 declare
@@ -242,9 +255,10 @@ declare
   v_commands integer := 0;
   v_sessions integer := 0;
 begin
+  perform semo.stop_spec_tasks(p_office, p_author);
   perform semo.lock_jobs(p_office);
   for v_plan in select id from plans where office_id = p_office and status in ('running', 'paused') order by seq loop
-    perform cancel_plan(v_plan);
+    perform semo.withdraw_plan(v_plan);
     v_plans := v_plans + 1;
   end loop;
   for v_command in

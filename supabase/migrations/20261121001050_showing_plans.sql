@@ -28,6 +28,13 @@ begin
       when 'all_clients_busy' then 'all sessions of the machines are taken'
       when 'circuit_open' then 'sessions of this role could not be made; it is tried again every minute'
       when 'low_memory' then 'the machines have no memory for another session'
+      when 'no_repository' then 'no machine that is online has the repository of this office'
+      when 'draining' then 'an admin has the machines take no new work (semo clients drain NAME --off)'
+      when 'paused' then 'the users of the machines let them take no new work (semo client resume, there)'
+      when 'agent_overloaded' then 'the service of its agent is overloaded; it is left in peace for a while'
+      when 'agent_quota' then 'the quota of its agent is used up; it is tried again after a while'
+      when 'behind_another_command' then 'an earlier command of its session comes first'
+      when 'not_before' then 'its machine tries again after a pause'
       when 'office_full' then 'the office has as many sessions in use as it allows'
       else 'a machine is about to take it' end;
   elsif p_job.status = 'checking' then

@@ -79,16 +79,6 @@ begin
     where c.command_id = excluded.command_id;
 end $$;
 
--- Whether an agent's service was the trouble, from the evidence of a turn: overloaded, quota, or null.
-create function semo.service_trouble(p_result jsonb)
-returns text language sql immutable as $$
-  select case
-    when p_result @? '$.evidence[*] ? (@.status == 529 || @.status == 503 || @.error == "overloaded" || @.error == "overloaded_error" || @.name == "overloaded")'
-      then 'overloaded'
-    when p_result @? '$.evidence[*] ? (@.status == 429 || @.error == "rate_limit" || @.error == "billing_error" || @.name == "rate_limit")'
-      then 'quota' end
-$$;
-
 -- Draws, of agent_pauses: (no row) → paused, paused → paused (twice as long), paused → (no row).
 create function semo.learn_of_service(p_command agent_commands, p_success boolean, p_result jsonb, p_error text)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
@@ -116,6 +106,12 @@ begin
   perform semo.tell(p_command.office_id, 'agent.paused', jsonb_build_object('client_id', v_pause.client_id, 'agent', v_agent,
     'reason', v_trouble, 'until', v_pause.until, 'error', p_error), p_command.session_id, p_command.id);
 end $$;
+
+-- How long the agents of a client rest for which a quota is used up.
+create function semo.rest_of_agents(p_client uuid)
+returns interval language sql stable set search_path = public, pg_temp as $$
+  select coalesce(max(until) - now(), interval '30 seconds') from agent_pauses where client_id = p_client and reason = 'quota' and until > now()
+$$;
 
 -- Why the agent that a prompt is for rests on a client at present: overloaded, quota; null when it does not.
 create function semo.pause_before(p_client remote_clients, p_command agent_commands)

@@ -39,7 +39,7 @@ begin
     perform semo.refuse('SO002', format('work session %s waits for %s', v_session.label, semo.spec_waits_for(v_session)));
   end if;
   select * into v_task from spec_tasks where id = v_session.spec_task_id;
-  if v_task.plan_id is null then
+  if not exists (select 1 from plans where id = v_task.plan_id and status <> 'cancelled') then  -- none yet, or everything was stopped
     update spec_tasks set plan_id = create_plan(v_task.office_id, jsonb_build_object('name', 'spec ' || v_task.name, 'kind', 'spec', 'keep_open', true,
       'on_failure', 'continue', 'options', jsonb_build_object('spec_task_id', v_task.id)), v_task.author)
     where id = v_task.id returning * into v_task;
@@ -199,6 +199,23 @@ begin
   return v_task;
 end $$;
 
+-- Draws: planning → failed, implementation → failed; of spec_sessions: running → failed, merging → failed. Everything in the office is
+-- stopped, these too; what was approved stays so, and retry_spec_task goes on with it. To be called before jobs are locked.
+create function semo.stop_spec_tasks(p_office uuid, p_author text)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_task spec_tasks;
+  v_problem text := format('everything in the office was stopped by %s', p_author);
+begin
+  for v_task in
+    select * from spec_tasks where office_id = p_office and status in ('planning', 'implementation') order by id for no key update
+  loop
+    update spec_sessions set status = 'failed', problem = v_problem, ended_at = now()
+    where spec_task_id = v_task.id and status in ('running', 'merging');
+    perform semo.fail_spec_task(v_task, v_problem);
+  end loop;
+end $$;
+
 -- Draws: backlog, planning, review, implementation, failed → cancelled; of spec_sessions: waiting, running, merging → cancelled.
 -- What runs is interrupted.
 create function cancel_spec_task(p_task uuid, p_author text default null)
@@ -215,7 +232,7 @@ begin
   update spec_tasks set status = 'cancelled', ended_at = now() where id = p_task;
   perform semo.spec_event(p_task, 'cancelled', semo.spec_author(p_author));
   if v_task.plan_id is not null then
-    perform cancel_plan(v_task.plan_id);
+    perform semo.withdraw_plan(v_task.plan_id);
   end if;
   select * into v_task from spec_tasks where id = p_task;
   return v_task;

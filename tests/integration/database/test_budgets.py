@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from tests.integration.database.planning import Office, job, plan
+from tests.integration.database.planning import Office, job, lane, plan
 from tests.integration.database.world import Client, Row, World, refused
 
 USAGE = {"input_tokens": 100, "output_tokens": 20, "cache_creation_input_tokens": 3, "cache_read_input_tokens": 5000}
@@ -215,3 +215,26 @@ async def test_each_further_trouble_doubles_the_rest_and_a_turn_that_goes_well_e
     assert [round(rest, -1) for rest in rests] == [30, 60, 120]
     await turn(world, client, office, session, 0.1)
     assert await world.owner.ask("select 1 from agent_pauses where client_id = %s", client.id) == []
+
+
+async def test_a_job_waits_as_long_as_its_agent_rests_for_a_quota_and_uses_up_no_try(world: World) -> None:
+    office = await Office.open(world)
+    await office.make(plan(job("a", lane="l"), lanes=[lane("l")], max_tries=1))
+    sessions: set[Any] = set()
+    waits: list[float] = []
+    for _ in range(3):
+        await office.schedule()
+        [prompt] = await office.take()
+        sessions.add(prompt["session_id"])
+        await office.client.complete(
+            prompt, success=False, p_error_code="turn_error", p_result=told(prompt["session_id"], None, None, QUOTA)
+        )
+        waits.append((await office.schedule())["next_in_s"])
+        assert (await office.job("a"))["failure_kind"] == "quota"
+        assert "tries again at" in str(await office.why("a"))
+        await world.owner.ask("update agent_pauses set until = now()")
+        await world.owner.ask("update jobs set not_before = now() where not_before is not null")
+    assert [round(wait, -1) for wait in waits] == [30, 60, 120]
+    await office.work()
+    assert (await office.job("a"))["status"] == "done"
+    assert len(sessions) == 1, "only the service behind the agent was at fault"

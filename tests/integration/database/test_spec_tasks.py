@@ -143,6 +143,60 @@ async def test_a_cancelled_task_stops_all_of_it_and_its_plan(world: World) -> No
         await task.of("1", "spec_session_worked", p_client=None, p_branch="agent/BE-login-1")
 
 
+async def test_the_stop_for_all_fails_a_task_which_then_goes_on_where_it_was(world: World) -> None:
+    task = await SpecTask.approved(world)
+    await task.to_its_end("3")
+    await task.started("1")
+    stopped = (await task.row())["plan_id"]
+    await world.service.call("stop_office", p_office=task.office, p_author="token:a")
+    assert (await task.status(), (await task.row())["problem"]) == (
+        "failed", "everything in the office was stopped by token:a",
+    )  # fmt: skip
+    assert await task.states() == {"1": "failed", "2": "waiting", "3": "done"}
+    assert await world.owner.value("select status from plans where id = %s", stopped) == "cancelled"
+
+    await task.call("retry_spec_task")
+    await task.to_its_end("1")
+    await task.to_its_end("2")
+    assert await task.status() == "done"
+    assert (await task.row())["plan_id"] != stopped, "what was cancelled takes no more jobs"
+
+
+async def test_a_task_that_is_planned_or_read_survives_the_stop_for_all(world: World) -> None:
+    planned = await SpecTask.new(world)
+    await planned.call("start_spec_task")
+    await planned.started("planning-1")
+    await world.service.call("stop_office", p_office=planned.office, p_author="token:a")
+    assert await planned.status() == "failed"
+    await planned.call("retry_spec_task")
+    await planned.planned()
+
+    await world.service.call("stop_office", p_office=planned.office, p_author="token:a")
+    assert await planned.status() == "review"
+    await planned.call("approve_spec", p_version=1)
+    await planned.to_its_end("1")
+
+
+async def test_the_plan_of_a_task_is_not_cancelled_without_it(world: World) -> None:
+    task = await SpecTask.approved(world)
+    await task.started("1")
+    plan = (await task.row())["plan_id"]
+    with refused("SO002", 'that of the spec task "login"'):
+        await world.service.call("cancel_plan", p_plan=plan)
+    await task.call("cancel_spec_task")
+    assert await world.owner.value("select status from plans where id = %s", plan) == "cancelled"
+
+
+async def test_what_happens_to_a_task_is_told_to_those_who_follow_its_office(world: World) -> None:
+    task = await SpecTask.in_review(world)
+    told = await world.owner.ask(
+        "select kind, detail from session_events where office_id = %s and kind like 'spec_task.%%' order by id",
+        task.office,
+    )
+    assert [one["kind"] for one in told] == [f"spec_task.{kind}" for kind in await task.events()]
+    assert told[-1]["detail"].items() >= {"spec_task_id": str(task.id), "name": "login", "version": 1}.items()
+
+
 async def test_one_session_does_all_of_a_simple_task(world: World) -> None:
     task = await SpecTask.approved(world, single_session=True)
     assert await task.states() == {"all": "waiting"}
