@@ -68,4 +68,6 @@ async def save(
 
 
 def _parameters(of: dict[str, Any]) -> str:
-    return ", ".join(name if value is None else f"{name}={value}" for name, value in of.items())
+    """Those that a job must say come first."""
+    named = sorted(of.items(), key=lambda one: (one[1] is not None, one[0]))
+    return ", ".join(name if value is None else f"{name}={value}" for name, value in named)

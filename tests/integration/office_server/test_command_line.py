@@ -1,0 +1,76 @@
+"""The command line's own way through templates, executions, limits and events, against a server that runs."""
+
+from pathlib import Path
+
+import pytest
+
+from semo import events, executions, templates
+from semo.office_api import OfficeApi
+from semo.plan import limits_of
+from semo.problems import Exit, SemoError
+from tests.integration.office_server.conftest import Api
+from tests.integration.office_server.machine import Machine
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_template_is_saved_queued_followed_and_found_in_what_the_office_tells(
+    admin: Api, server: str, machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = admin.http.headers["Authorization"].removeprefix("Bearer ")
+
+    def api() -> OfficeApi:
+        return OfficeApi(server, token, admin.office)
+
+    def told() -> str:
+        return " ".join(capsys.readouterr().out.split())
+
+    await templates.list_all(api(), as_json=False)
+    assert "semo template save NAME FILE" in told()
+    file = tmp_path / "review.txt"
+    file.write_text("review {{file}} {{how}}")
+    parameters = templates.parameters_of(["file", "how=well"], may_be_bare=True)
+    await templates.save(api(), "review", file, parameters, {"role": "QA"})
+    await templates.list_all(api(), as_json=False)
+    assert "review 1 file, how=well" in told()
+    await templates.show(api(), "review")
+    assert "review {{file}} {{how}}" in told()
+
+    with pytest.raises(SemoError, match="give prompts, or a template"):
+        executions.wish_of([], {}, None, [], {})
+    wish = executions.wish_of([], {"role": None}, "review", ["file=a.py"], {"priority": 5})
+    async with api() as office:
+        queued = await office.post("/executions", wish)
+    [job] = queued["jobs"]
+    assert (job["prompt"], job["role"], job["priority"]) == ("review a.py well", "QA", 5)
+    execution = str(job["execution"]["id"])
+    assert await executions.follow(api(), execution[:8]) is Exit.DONE
+    assert "is completed" in told()
+    await executions.show(api(), execution[:8], as_json=False)
+    assert "status completed" in told()
+    await executions.list_all(api(), active=False, as_json=False)
+    assert execution[:8] in told()
+    await executions.list_all(api(), active=True, as_json=False)
+    assert "nothing runs" in told()
+    with pytest.raises(SemoError, match="is completed"):
+        await executions.kill(api(), execution)
+    with pytest.raises(SemoError, match='there is no execution "ffff"'):
+        await executions.show(api(), "ffff", as_json=False)
+    await executions.clean(api(), 0)
+    assert "removed: 0 executions" in told()
+
+    await events.follow(api(), "0-0", ["execution", "plan.done"], to_now=True, as_json=False)
+    lines = told()
+    assert [lines.index(kind) for kind in ("execution.started", "execution.completed", "plan.done")] == sorted(
+        lines.index(kind) for kind in ("execution.started", "execution.completed", "plan.done")
+    )
+    assert f"execution {execution[:8]}" in lines
+    with pytest.raises(SemoError, match="pattern"):
+        await events.follow(api(), "yesterday", [], to_now=True, as_json=False)
+
+
+async def test_limits_are_written_as_roles_and_numbers() -> None:
+    assert limits_of(6, ["QA=1", "BE=2"]) == {"running": 6, "roles": {"QA": 1, "BE": 2}}
+    assert limits_of(None, []) == {}
+    with pytest.raises(SemoError, match="names no role and number"):
+        limits_of(None, ["QA"])
