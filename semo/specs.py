@@ -61,9 +61,14 @@ async def show(api: OfficeApi, name: str, *, as_json: bool) -> None:
     if as_json:
         console.machine(task)
         return
-    console.good(f"{task['title']} is in {task['status']}, {task['percent']} % · branch {task['branch']}")
-    if task["problem"]:
+    said = f"{task['title']} {_stands(task)}, {task['percent']} % · branch {task['branch']}"
+    if task["status"] == "failed":
+        console.out.print("✘ ", style="red", end="")
+        console.out.print(said, markup=False)
         console.step(task["problem"])
+        console.step(f"semo spec retry {name} goes on with it")
+    else:
+        console.good(said)
     if task["status"] == "review":
         version = task["version"]
         console.step(f"semo spec read {name} · semo spec approve {name} --version {version}")
@@ -81,7 +86,7 @@ async def read(api: OfficeApi, name: str, document: str | None, version: int | N
     async with api:
         task = await api.get(f"/spec-tasks/{name}")
         if not task["version"]:
-            raise SemoError(f"{name} has no documents yet: it is in {task['status']}")
+            raise SemoError(f"{name} has no version to read yet: it {_stands(task)}")
         found = await api.get(f"/spec-tasks/{name}/versions/{version or task['version']}")
     documents: dict[str, str] = found["documents"]
     if document is not None and document not in documents:
@@ -95,7 +100,7 @@ async def read(api: OfficeApi, name: str, document: str | None, version: int | N
 async def move(api: OfficeApi, name: str, what: str, body: dict[str, Any] | None = None) -> None:
     async with api:
         task = await api.post(f"/spec-tasks/{name}/{what}", body or {})
-    console.good(f"spec task {name} is in {task['status']}")
+    console.good(f"spec task {name} {_stands(task)}")
 
 
 async def tell(api: OfficeApi, name: str, text: str, to: str | None) -> None:
@@ -123,3 +128,13 @@ async def answer(api: OfficeApi, question: str, text: str) -> None:
     async with api:
         await api.post(f"/questions/{question}/answer", {"answer": text})
     console.good("answered")
+
+
+def _stands(task: dict[str, Any]) -> str:
+    match task["status"]:
+        case "failed":
+            return "has failed"
+        case "done" | "cancelled" as end:
+            return f"is {end}"
+        case where:
+            return f"is in {where}"

@@ -155,9 +155,9 @@ begin
     'spent_usd', v_spent.usd, 'spent_tokens', v_spent.tokens, 'reached', v_reached,
     'words', format('the cap of %s%s is %s: %s', v_of, case p_budget.period when 'day' then ' for today' else '' end,
                     case when v_reached then 'reached' else 'not reached' end,
-                    case when coalesce(v_spent.usd >= p_budget.cap_usd, p_budget.cap_tokens is null)
-                         then format('%s of %s USD', round(v_spent.usd, 2), round(p_budget.cap_usd, 2))
-                         else format('%s of %s tokens', v_spent.tokens, p_budget.cap_tokens) end));
+                    case when p_budget.cap_usd is null or (v_spent.usd < p_budget.cap_usd and v_reached)
+                         then format('%s of %s tokens', v_spent.tokens, p_budget.cap_tokens)
+                         else format('%s of %s USD', round(v_spent.usd, 2), round(p_budget.cap_usd, 2)) end));
 end $$;
 
 -- The first cap that keeps a turn of these from beginning, in words; null when none does. The agent may not be known yet.
