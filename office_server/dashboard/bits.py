@@ -109,12 +109,18 @@ def plain(content: str) -> str:
 
 
 def visible(content: str) -> str:
-    """Text; of keys alone that leave no mark, their signs: ⏎ for Enter, ^C for Ctrl-C."""
+    """Text; of keys alone that leave no mark, their signs: ⏎ for Enter, ␣ for a space, ^C for Ctrl-C."""
     if words := plain(content).strip():
         return words
-    return "".join(
-        "⏎" if one in "\r\n" else f"^{chr(ord(one) ^ 0x40)}" if one < " " or one == "\x7f" else one for one in content
-    )
+    return "".join(_sign(key) for key in content)
+
+
+def _sign(key: str) -> str:
+    if key in "\r\n":
+        return "⏎"
+    if key < " " or key == "\x7f":
+        return f"^{chr(ord(key) ^ 0x40)}"
+    return "␣" if key.isspace() else key
 
 
 def seconds_in_words(seconds: float) -> str:

@@ -12,7 +12,8 @@ from office_server.dashboard.bits import visible
         ("\r", "⏎"),
         ("\x03", "^C"),
         ("\x1b", "^["),
-        ("\x7f ", "^? "),
+        (" ", "␣"),
+        ("\x7f ", "^?␣"),
     ],
 )
 def test_keys_that_leave_no_mark_are_seen(typed: str, shown: str) -> None:
