@@ -1,4 +1,6 @@
 # Each target does all of its own set-up. `make demo` is the place to begin.
+# Dozens of processes of ours are started by the tests alone: none of them compiles our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo up test check bench proof screenshots lock clean .venv
 
 demo: .venv
@@ -9,7 +11,7 @@ up: .venv
 
 test: .venv
 	@scripts/test-tools
-	@.venv/bin/pytest -m "not proof" -n 3 --dist loadfile --no-loadscope-reorder
+	@.venv/bin/pytest -m "not proof" -n 4 --dist loadfile --no-loadscope-reorder
 
 proof: .venv
 	@scripts/test-tools
