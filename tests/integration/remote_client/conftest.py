@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from pytest_asyncio import is_async_test
 
+from remote_client import pool_keeper, pool_opening
 from tests.integration.remote_client.office import Machine, Office, git
 from tests.integration.remote_client.shells import Shell, working_shell
 from tests.support.embedded import EmbeddedPostgres
@@ -69,3 +70,10 @@ async def machine(office: Office, repository: Path, tmp_path: Path) -> AsyncIter
     finally:
         for one in made:
             await one.stop()
+
+
+@pytest.fixture
+def quick_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that a test can wait for."""
+    monkeypatch.setattr(pool_opening, "PAUSES_SECONDS", (0.05, 0.1))
+    monkeypatch.setattr(pool_keeper, "LOOK_SECONDS", 0.1)
