@@ -109,9 +109,9 @@ class _QuietServer(uvicorn.Server):
 async def _serving(app: ASGIApp, listener: socket.socket) -> AsyncGenerator[None]:
     server = _QuietServer(
         uvicorn.Config(
-            app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="websockets-sansio",
-            ws_per_message_deflate=False,
-            ws_ping_interval=None, timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=75,
+            app, lifespan="off", log_config=None, access_log=False, server_header=False, proxy_headers=False,
+            ws="websockets-sansio", ws_per_message_deflate=False, ws_ping_interval=None,
+            timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=75,
         )
     )  # fmt: skip
     listener.listen(256)

@@ -18,7 +18,7 @@ from semo.finding import Finding
 from semo.folder import DataFolder
 from semo.problems import Exit, SemoError
 
-_SUBJECT_COLUMNS = 15
+_SUBJECT_COLUMNS = 16
 _AGENTS = ("claude", "codex", "gemini", "opencode", "aider")
 
 

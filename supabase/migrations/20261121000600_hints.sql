@@ -29,9 +29,13 @@ create trigger hint_of_new_commands after insert on agent_commands referencing n
   for each statement execute function semo.hint_of_new_commands();
 
 create function semo.hint_of_moved_commands() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_offered agent_commands[] := (
+    select array_agg(a::agent_commands) from after a join before b on b.id = a.id where a.status = 'pending' and b.status = 'processing');
 begin
-  perform semo.hint_of_offered_commands((
-    select array_agg(a::agent_commands) from after a join before b on b.id = a.id where a.status = 'pending' and b.status = 'processing'));
+  if v_offered is not null then
+    perform semo.hint_of_offered_commands(v_offered);
+  end if;
   perform semo.hint(a.office_id, 'events', 'command', case
     when count(*) = 1 then jsonb_build_object('command_id', min(a.id::text), 'session_id', min(a.session_id::text),
                                               'attempt', min(a.attempt), 'status', min(a.status))
