@@ -1,7 +1,7 @@
 """Connections that are left when one of them is dead."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
@@ -11,6 +11,18 @@ from remote_client.roads import Roads
 from tests.support.network import Network, network_to
 
 AT_ONCE = 4
+
+Call = Callable[[Roads, str, float], Awaitable[str]]
+
+
+class _Kept(httpx.AsyncBaseTransport):
+    """Roads that go on when a client of httpx is closed."""
+
+    def __init__(self, roads: Roads) -> None:
+        self._roads = roads
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._roads.handle_async_request(request)
 
 
 @pytest_asyncio.fixture
@@ -34,19 +46,31 @@ async def network() -> AsyncIterator[Network]:
     server.close()
 
 
-async def test_after_one_call_without_an_answer_no_other_dead_connection_is_met(network: Network) -> None:
+async def by_httpx(roads: Roads, url: str, seconds: float) -> str:
+    async with httpx.AsyncClient(transport=_Kept(roads), timeout=seconds) as http:
+        return (await http.get(url)).text
+
+
+async def by_post(roads: Roads, url: str, seconds: float) -> str:
+    _, body = await roads.post(url, b"", {}, seconds)
+    return body.decode()
+
+
+@pytest.mark.parametrize("call", [by_httpx, by_post])
+async def test_after_one_call_without_an_answer_no_other_dead_connection_is_met(network: Network, call: Call) -> None:
     url = f"http://127.0.0.1:{network.port}/"
-    async with httpx.AsyncClient(transport=Roads(), timeout=30) as http:
+    roads = Roads()
 
-        async def all_at_once() -> list[str]:
-            return [answer.text for answer in await asyncio.gather(*(http.get(url) for _ in range(AT_ONCE)))]
+    async def all_at_once() -> list[str]:
+        return await asyncio.gather(*(call(roads, url, 30) for _ in range(AT_ONCE)))
 
-        assert await all_at_once() == ["ok"] * AT_ONCE
-        assert network.connections == AT_ONCE
-        network.swallow()
-        network.restore()  # what was connected stays dead
+    assert await all_at_once() == ["ok"] * AT_ONCE
+    assert network.connections == AT_ONCE
+    network.swallow()
+    network.restore()  # what was connected stays dead
 
-        with pytest.raises(httpx.TimeoutException):
-            await http.get(url, timeout=0.05)
+    with pytest.raises((httpx.TimeoutException, TimeoutError)):
+        await call(roads, url, 0.05)
 
-        assert await all_at_once() == ["ok"] * AT_ONCE, "none of the dead ones was tried"
+    assert await all_at_once() == ["ok"] * AT_ONCE, "none of the dead ones was tried"
+    await roads.aclose()
