@@ -97,7 +97,8 @@ class ExecutionRow(BaseModel):
     turn_id: TurnId | None
     outcome: TurnOutcome | None
     failure_kind: str | None = Field(
-        description="timeout, died, lost, overload, quota, asked, interrupted, refused, agent, conditions or killed"
+        description="timeout, died, lost, overload, quota, asked, interrupted, refused, agent, conditions, cap"
+        " or killed"
     )
     error_code: str | None
     error: str | None

@@ -19,7 +19,7 @@ create type job_status as enum (
   'waiting',    -- for jobs or a wave before it, its lane, or a pause between tries → ready, skipped, cancelled
   'ready',      -- only limits are in its way                                       → running, waiting (another goes first), blocked, skipped, cancelled, failed
   'running',    -- one execution of it is pending or running                        → checking, done, waiting (tried again), blocked, failed, cancelled
-  'checking',   -- its turn is done, and its conditions are looked at               → done, running (what failed is the next prompt), failed, cancelled
+  'checking',   -- its turn is done, and its conditions are looked at               → done, running (what failed is the next prompt), blocked (a cap), failed, cancelled
   'blocked',    -- a person decides: its agent asked, or a cap is reached           → waiting, cancelled
   'done',       -- its turn said so, and its conditions hold                        final
   'failed',     -- and is not tried again by itself                                 → waiting
@@ -117,7 +117,7 @@ create table jobs (
   conditions   jsonb not null default '[]' check (jsonb_typeof(conditions) = 'array'),  -- what must hold before it is done
   rounds       integer not null default 0,                     -- how often what failed of them went back to the agent
   max_rounds   integer not null default 2 check (max_rounds between 0 and 20),
-  answer       text,                                           -- what a person answered: typed next, instead of the prompt
+  answer       text,                                           -- typed next, instead of the prompt: what a person answered, or what does not hold
   failure_kind text,
   error        text,
   skipped_for  uuid references jobs on delete set null,        -- what failed

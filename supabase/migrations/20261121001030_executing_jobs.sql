@@ -101,7 +101,7 @@ begin
   end;
 end $$;
 
--- Draws: running → blocked, ready → blocked. Takes no place; a person retries or drops it.
+-- Draws: running → blocked, ready → blocked, checking → blocked. Takes no place; a person retries or drops it.
 create function semo.block_job(p_job jobs, p_kind text, p_words text)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
@@ -111,7 +111,7 @@ begin
 end $$;
 
 -- Draws, of executions: pending → completed, failed, killed; running → completed, failed, killed.
--- Draws, of jobs: running → done, waiting (tried again), blocked, failed, cancelled; checking → done, failed, cancelled.
+-- Draws, of jobs: running → done, waiting (tried again), blocked, failed, cancelled; checking → done, blocked, failed, cancelled.
 create function semo.end_execution(p_execution uuid, p_status execution_status, p_failure_kind text default null,
                                    p_error_code text default null, p_error text default null)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
@@ -136,8 +136,8 @@ begin
     perform semo.finish_job(v_job.id, 'done');
   elsif p_status = 'killed' then
     perform semo.finish_job(v_job.id, 'cancelled', 'killed', p_error);
-  elsif p_failure_kind = 'asked' then
-    perform semo.block_job(v_job, 'asked', p_error);
+  elsif p_failure_kind in ('asked', 'cap') then
+    perform semo.block_job(v_job, p_failure_kind, p_error);
   elsif p_failure_kind = any (v_plan.retry_kinds)
         and (p_failure_kind = 'quota' or v_job.tries < coalesce(v_job.max_tries, v_plan.max_tries)) then
     -- While a quota is used up the agent rests on that machine: the job waits for as long, and has not used up a try.
@@ -369,7 +369,7 @@ $$;
 
 -- The place for conditions: whoever has looked at those of a job in `checking` says what came of it.
 -- Draws: checking → done, when they hold; checking → running, with p_prompt typed next in the same session, while rounds are left;
--- checking → failed, otherwise. p_round: the round that was looked at (jobs.rounds), so that nobody answers twice.
+-- checking → blocked, when a cap forbids that turn: it is the first once none does; checking → failed, otherwise. p_round: the round that was looked at (jobs.rounds), so that nobody answers twice.
 -- p_findings: what was found, kept in the execution's result as "conditions". Returns what the job is now.
 create function finish_check(p_job uuid, p_round integer, p_passed boolean, p_findings jsonb, p_prompt text default null)
 returns job_status language plpgsql security definer set search_path = public, pg_temp as $$
@@ -388,10 +388,13 @@ begin
   v_cap := case when not p_passed and p_prompt is not null and p_round < v_job.max_rounds then semo.held_by_a_cap(v_job) end;
   if p_passed then
     perform semo.end_execution(v_execution.id, 'completed');
-  elsif p_prompt is null or p_round >= v_job.max_rounds or v_cap is not null
+  elsif v_cap is not null then
+    perform semo.end_execution(v_execution.id, 'failed', 'cap', 'cap_reached', v_cap);
+    update jobs set answer = p_prompt where id = p_job;
+  elsif p_prompt is null or p_round >= v_job.max_rounds
         or v_execution.session_id is null or (select ended_at is not null from agent_sessions where id = v_execution.session_id) then
     perform semo.end_execution(v_execution.id, 'failed', 'conditions', 'conditions',
-      coalesce(v_cap, format('what must hold does not, after %s of %s rounds', p_round, v_job.max_rounds)));
+      format('what must hold does not, after %s of %s rounds', p_round, v_job.max_rounds));
   else
     update jobs set status = 'running', rounds = rounds + 1 where id = p_job;
     perform semo.send_job_prompt(v_execution, v_job, p_prompt, v_execution.session_id);

@@ -90,23 +90,33 @@ async def test_a_job_whose_evidence_fails_goes_back_to_it_until_it_holds(world: 
     assert "Nothing was committed." in said
 
 
-async def test_a_cap_stops_an_epic_before_its_next_turn_and_taking_it_away_lets_it_go_on(world: ClaudeOffice):
+async def test_a_cap_stops_a_plan_before_its_next_turns_and_taking_it_away_lets_it_go_on(world: ClaudeOffice):
+    """What the plan's Claude has spent stops its next turn, and that of the shell, which itself costs nothing."""
     hold = asyncio.Event()
     world.api.script("DEARONE", Say(["Working.\n", DONE], hold=hold))
     world.api.script("DEARTWO", say(f"Done, too. {DONE}"))
-    tasks = [{"name": "one", "prompt": "DEARONE prompt"}, {"name": "two", "prompt": "DEARTWO prompt"}]
+    dear = [{"name": "one", "prompt": "DEARONE prompt"}, {"name": "two", "prompt": "DEARTWO prompt"}]
+    cheap = [{"name": "three", "prompt": f"echo '{DONE}'", "depends_on": ["one"]}]
+    epics = [
+        {"name": "dear", "role": "BE", "agent": "claude", "tasks": dear},
+        {"name": "cheap", "role": "QA", "agent": "shell", "tasks": cheap},
+    ]
     async with world.office.api() as api:
-        epic = {"epics": [{"name": "dear", "role": "BE", "agent": "claude", "tasks": tasks}]}
-        plan = (await api.post("plans", json={"name": "dear", **epic})).raise_for_status().json()
+        plan = (await api.post("plans", json={"name": "dear", "epics": epics})).raise_for_status().json()
         await world.api.until_asked("DEARONE")
-        cap = f"budgets/plan/{plan['id']}/total"
-        (await api.put(cap, json={"cap_usd": 0.000001})).raise_for_status()
+        capped = await world.semo("budget", "set", "plan", "dear", "--usd", "0.000001", "--per", "total")
+        assert capped.exit_code == 0, capped.err
+        assert "the cap of the plan dear is not reached" in capped.out
         hold.set()
-        held = (await world.jobs(api, plan, one="done", two="blocked"))["two"]
-        assert (held["failure_kind"], "the cap of the plan dear is reached: " in held["error"]) == ("cap", True), held
+        held = await world.jobs(api, plan, one="done", two="blocked", three="blocked")
+        for name in ("two", "three"):
+            assert held[name]["failure_kind"] == "cap"
+            assert "the cap of the plan dear is reached: " in held[name]["error"]
         assert world.api.asked("DEARTWO") == []
-        (await api.delete(cap)).raise_for_status()
-        done = await world.jobs(api, plan, two="done")
+        assert (await api.get(f"plans/{plan['id']}")).json()["finished_at"] is None
+        raised = await world.semo("budget", "remove", "plan", "dear", "--per", "total")
+        assert raised.exit_code == 0, raised.err
+        done = await world.jobs(api, plan, two="done", three="done")
     assert done["one"]["execution"]["session_id"] == done["two"]["execution"]["session_id"]
 
 

@@ -1,15 +1,13 @@
-"""Plans on real sessions: waves and epics in their order, side by side where they may be, caps, conflicts that were
-foreseen, and the stop for all."""
+"""Plans on real sessions: waves and epics in their order, side by side where they may be, evidence, conflicts that were
+foreseen, and the stop for all. A cap is in test_claude_plans.py, for the shell costs nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import git
-import psycopg
 import pytest
 import pytest_asyncio
 import yaml
@@ -128,31 +126,21 @@ async def job_in(office: RunningOffice, plan: Row, name: str, status: str) -> Ro
     return job
 
 
-async def test_a_cap_stops_a_plan_until_it_is_raised(roomy: RunningOffice, tmp_path: Path) -> None:
-    """The shell costs nothing: what was spent is written down as another machine of the office would tell it."""
-    go = tmp_path / "go"
-    epic = [{"name": "first", "prompt": f"until [ -e {go} ]; do sleep 0.05; done; {DONE}"},
-            {"name": "second", "prompt": f"echo after all; {DONE}"}]  # fmt: skip
+async def test_a_job_whose_evidence_fails_twice_and_then_holds(roomy: RunningOffice, tmp_path: Path) -> None:
+    """Its script runs again with what does not hold, and commits the third time."""
+    script = "echo again >> rounds; [ $(wc -l < rounds) -lt 3 ] || { git add rounds && git commit -qm Rounds; }"
+    conditions: list[Row] = [{"commit": True}, {"must_change": "rounds"}]
+    job = {"name": "held", "prompt": f"{script}; {DONE}", "max_rounds": 3, "conditions": conditions}
+    plan = await applied(roomy, tmp_path, {"name": "evidence", "defaults": {"role": "BE"}, "jobs": [job]})
+    assert (plan["status"], plan["progress"]["done"]) == ("done", 1), roomy.logs()
+    held = (await jobs_of(roomy, plan))["held"]
     async with roomy.api() as api:
-        wish = {"name": "dear", "defaults": {"role": "QA"}, "epics": [{"name": "e", "tasks": epic}]}
-        plan = (await api.post("plans", json=wish)).raise_for_status().json()
-        await job_in(roomy, plan, "first", "running")
-        set_ = await semo("budget", "set", "role", "QA", "--usd", "2", "--data", str(roomy.data))
-        assert set_.exit_code == 0, set_.err
-        async with await psycopg.AsyncConnection.connect(roomy.status["db_url"], autocommit=True) as database:
-            await database.execute(
-                "insert into costs (turn_id, office_id, role, agent, cost_usd) values (%s, %s, 'QA', 'claude', 2.5)",
-                (uuid4(), roomy.status["office_id"]),
-            )
-        go.touch()
-        held = await job_in(roomy, plan, "second", "blocked")
-        assert held["failure_kind"] == "cap"
-        assert held["error"] == "the cap of the role QA for today is reached: 2.50 of 2.00 USD"
-        assert (await jobs_of(roomy, plan))["first"]["status"] == "done", "the turn that ran was not cut off"
-        assert (await api.get(f"plans/{plan['id']}")).json()["finished_at"] is None
-        raised = await semo("budget", "remove", "role", "QA", "--data", str(roomy.data))
-        assert raised.exit_code == 0, raised.err
-        await job_in(roomy, plan, "second", "done")
+        found = (await api.get(f"jobs/{held['id']}/evidence")).raise_for_status().json()["evidence"]
+    told = [(one["round"], one["status"]) for one in found if one["kind"] == "commit"]
+    assert told == [(0, "fails"), (1, "fails"), (2, "holds")]
+    last = held["execution"]
+    shown = await roomy.output(last["session_id"], last["result"])
+    assert "Nothing was committed." in shown, "it was told what does not hold"
 
 
 async def test_a_conflict_is_foreseen_while_the_agents_work_and_then_really_happens(

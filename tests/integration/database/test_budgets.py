@@ -238,3 +238,29 @@ async def test_a_job_waits_as_long_as_its_agent_rests_for_a_quota_and_uses_up_no
     await office.work()
     assert (await office.job("a"))["status"] == "done"
     assert len(sessions) == 1, "only the service behind the agent was at fault"
+
+
+async def test_a_cap_between_two_rounds_of_evidence_blocks_the_job_which_then_goes_on_with_what_did_not_hold(
+    world: World,
+) -> None:
+    office = await Office.open(world)
+    office.failing_rounds = 1
+    made = await office.make(plan(job("a", lane="l", conditions=[{"check": "test"}]), lanes=[lane("l")]))
+    await office.schedule()
+    [prompt] = await office.take()
+    await cap(world, office.id, "plan", str(made), "total", usd=1)
+    await office.client.complete(prompt, p_result=told(prompt["session_id"], 1.5, USAGE))
+    await office.schedule()
+    await office.take()
+    held = await office.job("a")
+    assert (held["status"], held["failure_kind"]) == ("blocked", "cap")
+    assert "is reached: 1.50 of 1.00 USD" in str(held["error"])
+
+    await cap(world, office.id, "plan", str(made), "total")
+    await office.schedule()
+    [mending] = await office.take()
+    assert mending["session_id"] == prompt["session_id"]
+    assert "The check" in mending["payload"]["text"]
+    await office.answer(mending)
+    await office.work()
+    assert await office.plan_status(made) == "done"

@@ -222,6 +222,22 @@ async def test_refusals_and_the_agents_own_errors_are_never_tried_again(world: W
     assert (failed["status"], failed["failure_kind"], failed["error"]) == ("failed", kind, "no")
 
 
+async def test_what_a_plan_does_not_say_is_as_the_documents_say(world: World) -> None:
+    office = await world.office()
+    [limits] = await world.service.call_rows("set_job_limits", p_office=office, p_running=None, p_roles=None)
+    made = await world.service.call(
+        "create_plan", p_office=office, p_author="token:test",
+        p_plan={"name": "bare", "kind": "prompts", "jobs": [{"name": "a", "prompt": "x", "role": "BE"}]},
+    )  # fmt: skip
+    [row] = await world.owner.ask(
+        "select p.max_running, p.max_tries, p.backoff_s, p.retry_kinds, j.timeout_s"
+        " from plans p join jobs j on j.plan_id = p.id where p.id = %s", made,
+    )  # fmt: skip
+    assert (limits["running"], row["max_running"], row["timeout_s"]) == (3, 10, 30 * 60)
+    assert (row["max_tries"], row["backoff_s"]) == (4, [60, 120, 240]), "again after 1, 2 and 4 minutes"
+    assert row["retry_kinds"] == ["timeout", "died", "lost", "overload", "quota"], "never a refusal"
+
+
 async def test_a_question_blocks_the_job_and_an_answer_is_typed_where_it_was_asked(world: World) -> None:
     office = await Office.open(world, running=1)
     made = await office.make(plan(job("a", lane="l"), job("b"), job("c", lane="l"), lanes=[lane("l")]))
