@@ -295,6 +295,7 @@ begin
   end if;
   insert into prompt_templates (office_id, name, version, text, parameters, defaults, author)
   values (p_office, p_name, coalesce(v_last.version, 0) + 1, p_text, p_parameters, p_defaults, p_author);
+  perform semo.tell(p_office, 'template.saved', jsonb_build_object('name', p_name, 'version', coalesce(v_last.version, 0) + 1, 'by', p_author));
   return coalesce(v_last.version, 0) + 1;
 end $$;
 

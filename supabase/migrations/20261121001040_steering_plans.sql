@@ -239,6 +239,9 @@ begin
   update job_limits set running = coalesce(p_running, running), roles = coalesce((
     select jsonb_object_agg((semo.persona_of(p_office, key)).role, value) from jsonb_each(p_roles)), case when p_roles is null then roles else '{}' end)
   where office_id = p_office returning * into v_limits;
+  if p_running is not null or p_roles is not null then
+    perform semo.tell(p_office, 'job_limits.set', jsonb_build_object('running', v_limits.running, 'roles', v_limits.roles));
+  end if;
   perform semo.wake_schedulers(p_office);
   return v_limits;
 end $$;

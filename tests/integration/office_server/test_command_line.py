@@ -59,11 +59,10 @@ async def test_a_template_is_saved_queued_followed_and_found_in_what_the_office_
     await executions.clean(api(), 0)
     assert "removed: 0 executions" in told()
 
-    await events.follow(api(), "0-0", ["execution", "plan.done"], to_now=True, as_json=False)
+    await events.follow(api(), "0-0", ["execution", "plan.done", "template"], to_now=True, as_json=False)
     lines = told()
-    assert [lines.index(kind) for kind in ("execution.started", "execution.completed", "plan.done")] == sorted(
-        lines.index(kind) for kind in ("execution.started", "execution.completed", "plan.done")
-    )
+    steps = ("template.saved", "execution.started", "execution.completed", "plan.done")
+    assert [lines.index(step) for step in steps] == sorted(lines.index(step) for step in steps)
     assert f"execution {execution[:8]}" in lines
     with pytest.raises(SemoError, match="pattern"):
         await events.follow(api(), "yesterday", [], to_now=True, as_json=False)
