@@ -10,12 +10,15 @@ from contextlib import contextmanager
 from typing import Any, Literal
 from uuid import UUID
 
+from office_server.rows import OutputChunk
 from realtime_line.again import Again
 from realtime_line.line import Line, LineState, Pace
 from realtime_line.socket import Endpoint
 from shared.channels import COMMAND_EVENT, JOBS_EVENT, OUTPUT_EVENT, SESSION_EVENT, events_topic
 from shared.ids import CommandId, OfficeId, SessionId
 
+OnShown = Callable[[OutputChunk | None], None]
+"""Called with what a session has put out; with None where there may be more, to be fetched."""
 _KEPT_SECONDS = 120.0
 _MOVES = (COMMAND_EVENT, SESSION_EVENT, JOBS_EVENT)
 Matters = Callable[[str, Mapping[str, Any]], bool]
@@ -23,9 +26,15 @@ Matters = Callable[[str, Mapping[str, Any]], bool]
 _MOST_LINES = 50  # each is a connection, of which the smallest plan of Supabase has 200; other offices go by polling
 
 
-def more_of(session: SessionId) -> Matters:
-    """That somebody who types into the session may see more of it."""
-    return lambda event, payload: event == OUTPUT_EVENT and payload.get("session_id") == str(session)
+class _Looker:
+    """One who looks at a session into which somebody types."""
+
+    def __init__(self, session: SessionId, shown: OnShown) -> None:
+        self.session = str(session)
+        self.shown = shown
+
+    def look(self) -> None:
+        self.shown(None)
 
 
 class _Waiting:
@@ -35,6 +44,7 @@ class _Waiting:
         self._events: dict[CommandId, set[asyncio.Event]] = {}
         self._of_anything: set[asyncio.Event] = set()
         self._followers: list[tuple[Callable[[], None], Matters]] = []
+        self._lookers: list[_Looker] = []
         self._again = Again()
         self.empty_since: float | None = None
 
@@ -67,11 +77,23 @@ class _Waiting:
         self._followers.remove((woken, matters))
         self._note_empty(now)
 
+    def add_looker(self, looker: _Looker) -> None:
+        self._lookers.append(looker)
+        self.empty_since = None
+
+    def remove_looker(self, looker: _Looker, now: float) -> None:
+        self._again.never(looker.look)
+        self._lookers.remove(looker)
+        self._note_empty(now)
+
     def _note_empty(self, now: float) -> None:
-        if not self._events and not self._of_anything and not self._followers:
+        if not self._events and not self._of_anything and not self._followers and not self._lookers:
             self.empty_since = now
 
     def on_broadcast(self, event: str, payload: Mapping[str, Any]) -> None:
+        if event == OUTPUT_EVENT:
+            self._show(payload)
+            return
         self._wake(*(wake.set for wake in self._of_anything))
         self._wake(*(woken for woken, matters in self._followers if matters(event, payload)))
         if event != COMMAND_EVENT:
@@ -81,6 +103,15 @@ class _Waiting:
         else:
             self._wake(*(wake.set for wake in self._events.get(CommandId(UUID(payload["command_id"])), ())))
 
+    def _show(self, payload: Mapping[str, Any]) -> None:
+        lookers = [looker for looker in self._lookers if looker.session == payload["session_id"]]
+        if "text" not in payload:
+            self._wake(*(looker.look for looker in lookers))
+            return
+        chunk = OutputChunk(start_offset=payload["start"], end_offset=payload["end"], text=payload["text"])
+        for looker in lookers:
+            looker.shown(chunk)
+
     def on_insert(self, record: Mapping[str, Any]) -> None:
         self.on_gap()
 
@@ -89,6 +120,8 @@ class _Waiting:
             wake.set()
         for woken, _ in self._followers:
             woken()
+        for looker in self._lookers:
+            looker.look()
         for wakes in self._events.values():
             for wake in wakes:
                 wake.set()
@@ -157,6 +190,19 @@ class Hints:
             yield
         finally:
             waiting.unfollow(woken, matters, _now())
+
+    @contextmanager
+    def showing(self, office: OfficeId, session: SessionId, shown: OnShown) -> Generator[None]:
+        """Calls `shown` with what the session puts out while somebody types into it, as long as the block lasts.
+
+        It is called inside the reader of a socket: it keeps the chunk, or sets an event, and nothing else.
+        """
+        waiting, looker = self._waiting_in(office), _Looker(session, shown)
+        waiting.add_looker(looker)
+        try:
+            yield
+        finally:
+            waiting.remove_looker(looker, _now())
 
     def _waiting_in(self, office: OfficeId) -> _Waiting:
         if office not in self._waiting:

@@ -23,7 +23,7 @@ from remote_client.commands import Command, Completion, known_type, typing_key
 from remote_client.notes import SessionNote, TypingNote
 from shared.errors import CannotNote, Conflict
 from shared.ids import Attempt, CommandId, SessionId, StartId
-from shared.states import CommandType, SessionStatus
+from shared.states import TYPED, CommandType, SessionStatus
 
 log = structlog.get_logger(__name__)
 
@@ -188,11 +188,15 @@ class Journal:
     def finished(self, command: Command, completion: Completion) -> None:
         """On the disk when this returns, unless the journal is stuck: it will reach the office, or be refused by it.
 
-        A result that is lost with a process whose journal is stuck is read again from the terminal.
+        A result that is lost with a process whose journal is stuck is read again from the terminal. That keys were
+        typed, the terminal's host says as well: it is written a moment later, for somebody waits to see each.
         """
         statement = "update holds set state = 'finished', completion = ? where command_id = ? and attempt = ?"
         self._unsaved.append((statement, [(_written(completion), str(command.command_id), command.attempt)]))
-        self._try_to_save(to_disk=True)
+        if completion.success and command.command_type in TYPED:
+            self._soon()
+        else:
+            self._try_to_save(to_disk=True)
 
     def settled(self, command_id: CommandId, attempt: Attempt) -> None:
         """The office has it, or will never take it."""

@@ -5,6 +5,7 @@ Several are on their way at once: those of one session never are, because the of
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -15,11 +16,11 @@ from remote_client.commands import Completion, Hold
 from remote_client.journal import Journal
 from remote_client.leases import Leases
 from remote_client.office_link import OfficeLink
-from remote_client.office_records import Happening
+from remote_client.office_records import Happening, OutputChunk
 from remote_client.uplink import Uplink
 from shared.errors import Conflict, Fenced, Forbidden, Refused, Unauthenticated, Unavailable
 from shared.ids import SessionId
-from shared.states import SessionStatus
+from shared.states import TYPED, SessionStatus
 
 log = structlog.get_logger(__name__)
 
@@ -102,11 +103,14 @@ class Outbox:
     async def _complete(self, hold: Hold, completion: Completion) -> None:
         command = hold.command
         session_id = (completion.result or {}).get("session_id")
-        if session_id is None:
-            await self._link.complete_command(command.command_id, command.attempt, completion, [])
-            return
-        # Whoever sees the result is to find the output there too.
-        async with self._uplink.rest_of(SessionId(UUID(str(session_id)))) as output:
+        if session_id is not None:
+            # Whoever sees the result is to find the output there too.
+            taken_along = self._uplink.rest_of(SessionId(UUID(str(session_id))))
+        elif command.session_id is not None and command.command_type in TYPED and completion.success:
+            taken_along = self._uplink.echo_in(command.session_id)
+        else:
+            taken_along = nullcontext[list[OutputChunk]]([])
+        async with taken_along as output:
             await self._link.complete_command(command.command_id, command.attempt, completion, output)
 
 

@@ -6,10 +6,9 @@ twice changes nothing. What had to be dropped while the office was away is told 
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,37 +19,22 @@ from remote_client.office_link import OfficeLink
 from remote_client.office_records import Happening, OutputChunk, Step
 from remote_client.redaction import RedactedStream, Redaction
 from remote_client.terminals import Chunk
-from remote_client.utf8 import complete_length
+from remote_client.unsent import CHUNK_BYTES, Unsent
 from shared.errors import Fenced, Refused, Unauthenticated, Unavailable
 from shared.ids import ByteOffset, CommandId, OfficeId, SessionId
 
 log = structlog.get_logger(__name__)
 
-CHUNK_BYTES = 32_768
 EVENTS_KEPT = 1000
 EVENTS_SENT_AT_ONCE = 100
 STEPS_KEPT = 1000
 LONGEST_PAUSE_SECONDS = 3.0
 AWAITED_SECONDS = 3.0
 """Whoever has just typed into a terminal waits so long to see what comes of it."""
-
-
-@dataclass
-class _Stream:
-    """What one terminal put out and the office has not got yet."""
-
-    office_id: OfficeId
-    start: ByteOffset
-    redacted: RedactedStream
-    data: bytearray = field(default_factory=bytearray)
-    over: bool = False
-    unsure: list[OutputChunk] = field(default_factory=list[OutputChunk])
-    """The first of `data` as it went out with something that failed: the office may have it, in just these pieces."""
-
-    @property
-    def end(self) -> ByteOffset:
-        """Up to where the terminal's output came here; the last of it may be held until it is known what it is."""
-        return ByteOffset(self.start + len(self.data) + self.redacted.held_bytes)
+SHOWN_EVERY_SECONDS = 0.05
+"""How often at most that is sent by itself, however much comes: Realtime closes the channel of who hears too much."""
+ECHO_SECONDS = 0.02
+"""So long the result of what was typed waits for the first that the terminal answers, to take it along."""
 
 
 class Uplink:
@@ -62,14 +46,17 @@ class Uplink:
         self._seconds = seconds
         self._batch_bytes = batch_bytes
         self._memory_bytes = memory_bytes
-        self._streams: dict[SessionId, _Stream] = {}
+        self._streams: dict[SessionId, Unsent] = {}
         self._waiting_bytes = 0
         self._steps: dict[CommandId, list[Step]] = {}
         self._events: deque[Happening] = deque(maxlen=EVENTS_KEPT)
         self._something = asyncio.Event()
         self._now = asyncio.Event()
         self._sending = asyncio.Lock()
-        self._travels_elsewhere: set[SessionId] = set()
+        self._on_its_way: frozenset[SessionId] = frozenset()
+        self._travels_elsewhere: Counter[SessionId] = Counter()
+        self._echoes: dict[SessionId, asyncio.Event] = {}
+        self._shown_at = float("-inf")
         self._awaited: dict[SessionId, float] = {}
 
     # What the rest of the client tells; nothing here waits -----------------------------------------------------------
@@ -82,6 +69,8 @@ class Uplink:
         if self._waiting_bytes > self._memory_bytes:
             self._drop_oldest()
         self._something.set()
+        if session_id in self._echoes:
+            self._echoes[session_id].set()
         if self._waiting_bytes >= self._batch_bytes or session_id in self._awaited:
             self._now.set()
 
@@ -95,12 +84,12 @@ class Uplink:
         stream.redacted.pass_by(chunk.data)
         stream.start = chunk.end
 
-    def _stream(self, office_id: OfficeId, session_id: SessionId, start: ByteOffset) -> _Stream:
+    def _stream(self, office_id: OfficeId, session_id: SessionId, start: ByteOffset) -> Unsent:
         if session_id not in self._streams:
-            self._streams[session_id] = _Stream(office_id, start, RedactedStream(self._redaction))
+            self._streams[session_id] = Unsent(session_id, office_id, start, RedactedStream(self._redaction))
         return self._streams[session_id]
 
-    def _add(self, stream: _Stream, data: bytes) -> None:
+    def _add(self, stream: Unsent, data: bytes) -> None:
         stream.data += data
         self._waiting_bytes += len(data)
 
@@ -136,7 +125,7 @@ class Uplink:
         self._waiting_bytes -= dropped
         self._tell_gap(session_id, stream.office_id, begin, stream.start)
 
-    def _gap(self, session_id: SessionId, stream: _Stream, begin: ByteOffset, end: ByteOffset) -> None:
+    def _gap(self, session_id: SessionId, stream: Unsent, begin: ByteOffset, end: ByteOffset) -> None:
         self._waiting_bytes -= len(stream.data)
         self._tell_gap(session_id, stream.office_id, stream.start, end)
         log.warning("output skipped", session_id=str(session_id), expected=begin, got=end)
@@ -161,6 +150,8 @@ class Uplink:
             try:
                 async with asyncio.timeout(self._seconds):
                     await self._now.wait()
+                if self._waiting_bytes < self._batch_bytes:
+                    await asyncio.sleep(self._shown_at + SHOWN_EVERY_SECONDS - time.monotonic())
             except TimeoutError:
                 pass
             self._something.clear()
@@ -186,8 +177,14 @@ class Uplink:
         async with self._sending:
             chunks = choose()
             if chunks:
-                awaited = self._awaited.keys() & {chunk.session_id for chunk in chunks}
-                await self._persist(lambda: self._link.append_output(chunks, awaited), "output")
+                self._on_its_way = frozenset(chunk.session_id for chunk in chunks)
+                awaited = self._awaited.keys() & self._on_its_way
+                if awaited:
+                    self._shown_at = time.monotonic()
+                try:
+                    await self._persist(lambda: self._link.append_output(chunks, awaited), "output")
+                finally:
+                    self._on_its_way = frozenset()
                 self._sent(chunks)
         return bool(chunks)
 
@@ -201,17 +198,55 @@ class Uplink:
         while stream is not None and end - stream.start > self._batch_bytes:  # what does not fit goes ahead
             if not await self._send_output(lambda: self._chunks_of(session_id, self._batch_bytes)):
                 break
-        async with self._sending:  # a batch on its way may hold some of it
-            self._travels_elsewhere.add(session_id)
-        try:
-            chunks = self._chunks_of(session_id, self._batch_bytes)
-            if chunks:
-                self._streams[session_id].unsure = list(chunks)
+        async with self._elsewhere(session_id):
+            chunks = self._to_take_along(session_id)
             yield chunks
             self._sent(chunks)
+
+    @asynccontextmanager
+    async def echo_in(self, session_id: SessionId) -> AsyncGenerator[list[OutputChunk]]:
+        """What a terminal answers at once to what was typed there, for the block to send with the result of that: one
+        call less until whoever typed sees it, and one for each key. It waits on if the block raises."""
+        if self._travels_elsewhere[session_id]:  # with the result of a prompt
+            yield []
+            return
+        async with self._elsewhere(session_id):
+            if not self._chunks_of(session_id, CHUNK_BYTES):
+                await self._echo(session_id)
+            chunks = self._to_take_along(session_id)
+            yield chunks
+            self._sent(chunks)
+
+    async def _echo(self, session_id: SessionId) -> None:
+        came = self._echoes[session_id] = asyncio.Event()
+        try:
+            async with asyncio.timeout(ECHO_SECONDS):
+                await came.wait()
+        except TimeoutError:
+            pass
         finally:
-            self._travels_elsewhere.discard(session_id)
+            del self._echoes[session_id]
+
+    @asynccontextmanager
+    async def _elsewhere(self, session_id: SessionId) -> AsyncGenerator[None]:
+        while session_id in self._on_its_way:  # a batch on its way holds some of it
+            async with self._sending:
+                pass
+        self._travels_elsewhere[session_id] += 1
+        try:
+            yield
+        finally:
+            self._travels_elsewhere[session_id] -= 1
+            self._travels_elsewhere = +self._travels_elsewhere
             self._something.set()
+            if session_id in self._awaited:
+                self._now.set()
+
+    def _to_take_along(self, session_id: SessionId) -> list[OutputChunk]:
+        chunks = self._chunks_of(session_id, self._batch_bytes)
+        if chunks:
+            self._streams[session_id].unsure = list(chunks)
+        return chunks
 
     async def flush_step(self, command_id: CommandId) -> None:
         """Returns when the office has the steps of a command."""
@@ -229,7 +264,7 @@ class Uplink:
         chunks: list[OutputChunk] = []
         room = self._batch_bytes
         # The quiet ones first: a terminal that never stops leaves room for the others.
-        waiting = self._streams.keys() - self._travels_elsewhere
+        waiting = (one for one in self._streams if not self._travels_elsewhere[one])
         for session_id in sorted(waiting, key=lambda one: len(self._streams[one].data)):
             more = self._chunks_of(session_id, room)
             chunks += more
@@ -237,42 +272,18 @@ class Uplink:
         return chunks
 
     def _free_chunks_of(self, session_id: SessionId) -> list[OutputChunk]:
-        return [] if session_id in self._travels_elsewhere else self._chunks_of(session_id, CHUNK_BYTES)
+        return [] if self._travels_elsewhere[session_id] else self._chunks_of(session_id, CHUNK_BYTES)
 
     def _chunks_of(self, session_id: SessionId, room: int) -> list[OutputChunk]:
         stream = self._streams.get(session_id)
-        if stream is None or room <= 0:
-            return []
-        chunks = list(stream.unsure)
-        place = sum(chunk.end - chunk.start for chunk in chunks)
-        room -= place
-        while room > 0 and place < len(stream.data):
-            piece = bytes(stream.data[place : place + min(CHUNK_BYTES, max(room, 4))])
-            at_end = place + len(piece) == len(stream.data)
-            length = len(piece) if stream.over and at_end else complete_length(piece)
-            if length == 0:
-                break
-            text = piece[:length].decode(errors="replace").replace("\x00", "\ufffd")
-            begin = stream.start + place
-            chunks.append(OutputChunk(session_id, ByteOffset(begin), ByteOffset(begin + length), text))
-            place += length
-            room -= length
-        return chunks
+        return stream.chunks(room) if stream is not None else []
 
     def _sent(self, chunks: list[OutputChunk]) -> None:
         for chunk in chunks:
-            stream = self._streams.get(chunk.session_id)
-            if stream is None:
-                continue
-            stream.unsure = [one for one in stream.unsure if one.start > chunk.start]
-            # Some of it may have been dropped while it was on its way.
-            length = chunk.end - stream.start
-            if length > 0:
-                del stream.data[:length]
-                stream.start = chunk.end
-                self._waiting_bytes -= length
-            if stream.over and not stream.data:
-                del self._streams[chunk.session_id]
+            if (stream := self._streams.get(chunk.session_id)) is not None:
+                self._waiting_bytes -= stream.sent(chunk)
+                if stream.over and not stream.data:
+                    del self._streams[chunk.session_id]
 
     async def _persist(self, send: Callable[[], Awaitable[None]], what: str) -> None:
         retrying = AsyncRetrying(

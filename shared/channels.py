@@ -15,7 +15,8 @@ SPEC_EVENT = "spec"
 """Something happened in a spec task, or a job of one has ended."""
 APPROVAL_EVENT = "approval"
 OUTPUT_EVENT = "output"
-"""What somebody waits for who types into a session may be there: {"session_id"}. Other output is told of by nobody."""
+"""What came of typing into a session, for those who look at it: {"session_id", "start", "end", "text"} of a short
+piece, offsets in bytes; {"session_id"} of more, which is to be fetched. Other output is told of by nobody."""
 ECHO_EVENT = "echo"
 """Carries nothing. Sent by the database when somebody who listens has heard nothing for a while."""
 
@@ -30,5 +31,7 @@ def commands_topic(office: OfficeId) -> str:
 
 
 def events_topic(office: OfficeId) -> str:
-    """Tells servers and people which commands and sessions moved, and to which status. Ids and states only."""
+    """Tells servers and people which commands and sessions moved, and to which status. Ids and states only, but for
+    the short pieces of OUTPUT_EVENT, which members may read in the table as well.
+    """
     return f"office:{office}:events"

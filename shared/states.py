@@ -26,6 +26,10 @@ class CommandType(StrEnum):
     MERGE_BRANCH = "merge_branch"
 
 
+TYPED = frozenset({CommandType.SEND_TEXT, CommandType.SEND_KEYS})
+"""What somebody types into a session, piece by piece, and waits to see."""
+
+
 class CommandStatus(StrEnum):
     PENDING = "pending"
     PROCESSING = "processing"

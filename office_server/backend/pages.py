@@ -90,6 +90,15 @@ class Pages:
         found = await self._connection.read(query.order("seq", desc=True).limit(limit), _JobOfExecution)
         return list(dict.fromkeys(row.job_id for row in found))
 
+    async def type_into(self, person: str, office: OfficeId, session: SessionId, text: str) -> bool:
+        """Whether `person`, as the sign-in cookie names them, still may type there; then it is asked for.
+
+        Raises NotFound, SessionEnded, InvalidPayload.
+        """
+        return await self._connection.call(
+            "type_into_session", p_person=person, p_office=str(office), p_session=str(session), p_text=text
+        )
+
     async def put_away(self, office: OfficeId, kind: str, subject: UUID, by: str) -> None:
         """Is not shown as waiting for a person any more, unless it happens again."""
         row = {"office_id": str(office), "kind": kind, "subject": str(subject), "by": by, "at": "now"}

@@ -2,16 +2,17 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from typing import Any
 
 from nicegui import ui
 
 from office_server.dashboard.bits import attributed
 from office_server.dashboard.visit import Visit
-from office_server.hints import more_of
 from office_server.output import stitch
 from office_server.picture_rows import SeenSession
 from office_server.routes import commands
+from office_server.rows import OutputChunk
 from shared.errors import OfficeError
 from shared.ids import ByteOffset
 from shared.states import CommandType
@@ -20,6 +21,10 @@ from shared.terminal_picture import Unasking, picture
 _LOOK_BACK_BYTES = 262_144
 _LOOK_SECONDS = 1.0
 _SENT_AT_ONCE = 65_536
+_FETCHED_CHUNKS, _FETCHED_BYTES = 200, 1_000_000
+_TIMES, _WITHIN_SECONDS = 10, 1.0
+"""So often at most something is typed in so short a time; a key that is held down goes in fewer and longer pieces. Each
+costs nine messages of Realtime, of which the smallest plan of Supabase carries a hundred a second."""
 _LEAST, _MOST = (20, 5), (500, 300)
 COLOURS = {"background": "#10131a", "foreground": "#d6dae3", "cursor": "#a5a8ff", "selectionBackground": "#3b4070"}
 
@@ -34,6 +39,7 @@ class LiveTerminal:
         self._fetching: asyncio.Lock = asyncio.Lock()
         self._typed = ""
         self._typing: asyncio.Task[None] | None = None
+        self._typed_at: deque[float] = deque(maxlen=_TIMES)
         self._following: asyncio.Task[None] | None = None
         self.taken_over = False
         options: dict[str, Any] = {
@@ -86,24 +92,36 @@ class LiveTerminal:
 
     async def _follow_closely(self) -> None:
         """Whoever types waits for what they typed, and not for the next round of the office's feed."""
-        more = asyncio.Event()
-        with self._visit.services.hints.following(self._visit.office.id, more.set, more_of(self._seen.id)):
+        shown: asyncio.Queue[OutputChunk | None] = asyncio.Queue()
+        with self._visit.services.hints.showing(self._visit.office.id, self._seen.id, shown.put_nowait):
             while self.taken_over and not self.xterm.is_deleted:
-                with contextlib.suppress(TimeoutError):
+                try:
                     async with asyncio.timeout(_LOOK_SECONDS):
-                        await more.wait()
-                if more.is_set():
-                    more.clear()
+                        chunk = await shown.get()
+                except TimeoutError:
+                    continue
+                if chunk is None or not await self._add(chunk):
                     await self._catch_up()
+
+    async def _add(self, chunk: OutputChunk) -> bool:
+        """Shows what is new of it. False when something before it is missing."""
+        async with self._fetching:
+            if chunk.start_offset > self._at:
+                return False
+            page = stitch([chunk], self._at, _FETCHED_BYTES)
+            self._at = page.next
+        self._write(page.text.encode())
+        return True
 
     async def _fetch(self, after: ByteOffset) -> tuple[str, ByteOffset]:
         texts: list[str] = []
         while True:
-            page = stitch(await self._visit.services.backend.sessions.output(self._seen.id, after), after, 1_000_000)
-            if page.next == after:
-                return "".join(texts), after
+            chunks = await self._visit.services.backend.sessions.output(self._seen.id, after, _FETCHED_CHUNKS)
+            page = stitch(chunks, after, _FETCHED_BYTES)
             texts.append(page.text)
             after = page.next
+            if len(chunks) < _FETCHED_CHUNKS and not any(chunk.end_offset > after for chunk in chunks):
+                return "".join(texts), after
 
     def _write(self, data: bytes) -> None:
         shown = self._unasking.feed(data).decode(errors="replace")
@@ -140,9 +158,13 @@ class LiveTerminal:
             self._typing = asyncio.create_task(self._send())
 
     async def _send(self) -> None:
+        now = asyncio.get_running_loop().time
         while self._typed:
+            if len(self._typed_at) == _TIMES:
+                await asyncio.sleep(self._typed_at[0] + _WITHIN_SECONDS - now())
+            self._typed_at.append(now())
             text, self._typed = self._typed[:_SENT_AT_ONCE], self._typed[_SENT_AT_ONCE:]
-            if not await self._ask(CommandType.SEND_TEXT, {"text": text.replace("\0", "")}):
+            if not await self._visit.type_into(self._seen.id, text.replace("\0", "")):
                 self._typed = ""
                 return
 

@@ -10,8 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from office_server.access import Access, Operator, Viewer
 from office_server.asking import Wish
-from office_server.hints import more_of
-from office_server.output import stitch
+from office_server.output import Page, stitch
 from office_server.routes.answers import (
     LONGEST_WAIT_SECONDS,
     Accepted,
@@ -23,7 +22,7 @@ from office_server.routes.answers import (
     finished,
     succeeded,
 )
-from office_server.rows import Command, Session
+from office_server.rows import Command, OutputChunk, Session
 from office_server.services import Services, ServicesDep
 from shared.ids import ByteOffset, CommandId, SessionId
 from shared.payloads import OUTPUT_MAX_BYTES, CreateSession
@@ -146,19 +145,24 @@ async def get_output(
     """What the terminal printed after byte `after`. With `wait`, waits for more when there is none yet."""
     clock = asyncio.get_running_loop().time
     until = clock() + (wait or 0)
-    more = asyncio.Event()
-    with services.hints.following(access.office.id, more.set, more_of(session_id)) if wait else nullcontext():
+    shown: asyncio.Queue[OutputChunk | None] = asyncio.Queue()
+    with services.hints.showing(access.office.id, session_id, shown.put_nowait) if wait else nullcontext():
         while True:
-            more.clear()
             session = await services.backend.sessions.get(access.office.id, session_id)
             chunks = await services.backend.sessions.output(session_id, ByteOffset(after))
             page = stitch(chunks, ByteOffset(after), limit)
             left = until - clock()
             if page.text or session.ended_at is not None or left <= 0 or services.results.closing:
-                return Output(output=page.text, start=page.start, next=page.next, status=session.status)
+                return _output(page, session)
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, services.settings.output_poll_seconds)):
-                    await more.wait()
+                    chunk = await shown.get()
+                if chunk is not None and chunk.start_offset <= after < chunk.end_offset:
+                    return _output(stitch([chunk], ByteOffset(after), limit), session)
+
+
+def _output(page: Page, session: Session) -> Output:
+    return Output(output=page.text, start=page.start, next=page.next, status=session.status)
 
 
 async def prompt_answer(services: Services, command: Command, wait: float | None) -> Response:

@@ -333,6 +333,9 @@ begin
   end if;
   if p_output <> '[]' then
     perform semo.keep_output(p_client, p_output);
+    if v_command.command_type in ('send_text', 'send_keys') then
+      perform semo.show_output(p_client, array[v_command.session_id], p_output);
+    end if;
   end if;
   if p_session_status is not null then
     v_session := semo.move_session(p_client, coalesce((p_result ->> 'session_id')::uuid, v_command.session_id), p_session_status);

@@ -146,7 +146,7 @@ begin
 end $$;
 
 -- p_chunks: [{"session_id","start","end","text"}], offsets in bytes of the terminal's raw output.
--- p_awaited: the sessions into which somebody types and waits to see it; whoever looks at them is told.
+-- p_awaited: the sessions into which somebody types and waits to see it; whoever looks at them is shown it.
 -- What is already there is left as it is. Returns how many chunks were new.
 create function append_output(p_client uuid, p_epoch bigint, p_chunks jsonb, p_awaited uuid[] default '{}')
 returns integer language plpgsql security definer set search_path = public, pg_temp as $$
@@ -155,9 +155,21 @@ declare
 begin
   perform semo.own_client(p_client, p_epoch);
   v_count := semo.keep_output(p_client, p_chunks);
-  perform semo.hint(s.office_id, 'events', 'output', jsonb_build_object('session_id', s.id))
-  from agent_sessions s where s.id = any (p_awaited) and s.client_id = p_client;
+  perform semo.show_output(p_client, p_awaited, p_chunks);
   return v_count;
+end $$;
+
+-- Shows those who look at sessions into which somebody types what came of it: the text itself where it is short and in one piece, as an
+-- echo is, so that nobody need fetch it; else only that there is more.
+create function semo.show_output(p_client uuid, p_sessions uuid[], p_chunks jsonb)
+returns void language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+  perform semo.hint(s.office_id, 'events', 'output', jsonb_build_object('session_id', s.id)
+    || case when k.chunks = 1 and octet_length(k.text) <= 4096 then jsonb_build_object('start', k.start, 'end', k."end", 'text', k.text) else '{}' end)
+  from agent_sessions s cross join lateral (
+    select count(*) as chunks, min(c.start) as start, max(c."end") as "end", min(c.text) as text
+    from jsonb_to_recordset(p_chunks) as c(session_id uuid, start bigint, "end" bigint, text text) where c.session_id = s.id) k
+  where s.id = any (p_sessions) and s.client_id = p_client;
 end $$;
 
 create function semo.keep_output(p_client uuid, p_chunks jsonb)

@@ -209,5 +209,23 @@ language sql stable security definer set search_path = public, pg_temp as $$
   order by o.session_id, o.start_offset
 $$;
 
-revoke execute on function redeem_sign_in_code, office_picture, session_picture, output_after, semo.attention, semo.attention_of_work, semo.session_seen from public, anon, authenticated;
-grant execute on function redeem_sign_in_code, office_picture, session_picture, output_after to service_role;
+-- Has a text typed into a session for whoever looks at it, who is looked up anew with it: "token:ID" or "user:ID", as the cookie of the pages
+-- names people. False when they may not; whoever asks goes the way of the API then, which says why.
+create function type_into_session(p_person text, p_office uuid, p_session uuid, p_text text)
+returns boolean language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+  v_id uuid := split_part(p_person, ':', 2)::uuid;
+begin
+  insert into agent_commands (office_id, session_id, command_type, payload, author)
+  select p_office, p_session, 'send_text', jsonb_build_object('text', p_text), w.author
+  from (select 'token:' || t.name as author, t.role from api_tokens t
+        where p_person like 'token:%' and t.id = v_id and p_office = coalesce(t.office_id, p_office)
+          and t.revoked_at is null and (t.expires_at is null or t.expires_at > now())
+        union all
+        select 'user:' || m.user_id, m.role from office_members m where p_person like 'user:%' and m.user_id = v_id and m.office_id = p_office) w
+  where w.role >= 'operator';
+  return found;
+end $$;
+
+revoke execute on function redeem_sign_in_code, type_into_session, office_picture, session_picture, output_after, semo.attention, semo.attention_of_work, semo.session_seen from public, anon, authenticated;
+grant execute on function redeem_sign_in_code, type_into_session, office_picture, session_picture, output_after to service_role;

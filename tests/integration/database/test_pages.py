@@ -27,6 +27,45 @@ async def test_a_sign_in_code_is_good_for_a_minute(world: World):
         await world.service.call("redeem_sign_in_code", p_code_hash="b" * 64)
 
 
+async def test_who_types_into_a_session_is_looked_up_with_every_key(world: World):
+    office, other = await world.office(), await world.office()
+    client = await world.client(office)
+    session = await client.open_session(office)
+    member = await world.member(office, "viewer")
+    [token] = await world.service.ask(
+        "insert into api_tokens (name, role, token_hash, expires_at)"
+        " values ('ada', 'operator', %s, now() + interval '1 hour') returning id",
+        "c" * 64,
+    )
+
+    async def types(person: str, where: uuid.UUID = office) -> bool:
+        return await world.service.call(
+            "type_into_session", p_person=person, p_office=where, p_session=session, p_text="l"
+        )
+
+    by_token, by_user = f"token:{token['id']}", f"user:{member.user}"
+    assert await types(by_token)
+    assert not await types(by_user)
+    await world.owner.ask("update office_members set role = 'operator'")
+    assert await types(by_user)
+    assert not await types(by_token.replace("token:", "user:"))
+    assert not await types(by_user, other)
+    with refused("SO003"):
+        await types(by_token, other)
+    await world.owner.ask("update api_tokens set expires_at = now()")
+    assert not await types(by_token)
+    await world.owner.ask("update api_tokens set expires_at = null, office_id = %s", other)
+    assert not await types(by_token)
+    await world.owner.ask("update api_tokens set office_id = null, revoked_at = now()")
+    assert not await types(by_token)
+
+    typed = await world.owner.ask("select author, command_type, payload, session_id from agent_commands order by seq")
+    assert [row["author"] for row in typed] == ["token:ada", by_user]
+    assert {(row["command_type"], row["payload"]["text"], row["session_id"]) for row in typed} == {
+        ("send_text", "l", session)
+    }
+
+
 async def test_a_picture_shows_the_sessions_of_its_office_with_their_last_turn(world: World):
     office, other = await world.office(), await world.office()
     client = await world.client(office)

@@ -213,17 +213,38 @@ async def test_output_that_arrives_twice_changes_nothing(world: World) -> None:
     assert (await world.session(session))["output_bytes"] == 12
 
 
-async def test_output_that_somebody_waits_for_who_types_there_is_told_of_and_no_other(world: World) -> None:
+async def shown(world: World, office: UUID) -> list[Row]:
+    """What those saw at once who looked at a session into which somebody typed."""
+    rows = await world.owner.ask(
+        "select payload - 'id' as shown from realtime.messages where event = 'output' and topic = %s"
+        " order by payload -> 'start' nulls last",
+        f"office:{office}:events",
+    )
+    return [row["shown"] for row in rows]
+
+
+async def test_output_that_somebody_waits_for_who_types_there_is_shown_and_no_other(world: World) -> None:
     office, client, session = await a_session(world)
     other = await world.client(office)
-    news = "select payload ->> 'session_id' as session from realtime.messages where event = 'output' and topic = %s"
-    topic = f"office:{office}:events"
     await client.call("append_output", p_chunks=[chunk(session, 0, "$ ")])
-    await other.call("append_output", p_chunks=[], p_awaited=[str(session)])
-    assert await world.owner.ask(news, topic) == []
+    await other.call("append_output", p_chunks=[chunk(session, 2, "forged")], p_awaited=[str(session)])
+    assert await shown(world, office) == []
 
     await client.call("append_output", p_chunks=[chunk(session, 2, "ls")], p_awaited=[str(session)])
-    assert await world.owner.ask(news, topic) == [{"session": str(session)}]
+    assert await shown(world, office) == [chunk(session, 2, "ls")]
+
+    long = [chunk(session, 4, "x" * 5000)]
+    await client.call("append_output", p_chunks=long, p_awaited=[str(session)])
+    assert (await shown(world, office))[1:] == [{"session_id": str(session)}]
+
+
+async def test_the_echo_of_keys_that_comes_with_their_result_is_kept_and_shown(world: World) -> None:
+    office, client, session = await a_session(world)
+    await world.command(office, "send_keys", {"keys": ["a"]}, session_id=session)
+    [keys] = await client.claim()
+    await client.complete(keys, p_output=[chunk(session, 0, "a")])
+    assert await stored(world, session) == [(0, "a")]
+    assert await shown(world, office) == [chunk(session, 0, "a")]
 
 
 async def test_a_late_chunk_does_not_shorten_the_output(world: World) -> None:

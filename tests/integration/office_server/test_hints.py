@@ -10,9 +10,10 @@ import pytest_asyncio
 
 import office_server.hints
 from office_server.hints import Hints
+from office_server.rows import OutputChunk
 from realtime_line.socket import Endpoint
 from shared.channels import events_topic
-from shared.ids import CommandId, OfficeId
+from shared.ids import ByteOffset, CommandId, OfficeId, SessionId
 from tests.support.ear import QUICK
 from tests.support.hostile_realtime import SECONDS, HostileRealtime, Manners, hostile_realtime
 
@@ -87,6 +88,25 @@ async def test_a_hint_that_makes_no_sense_has_everybody_look(
         await peer.broadcast("command", payload)
         await waiter.woken()
         assert server.peers == [peer]
+
+
+async def test_who_looks_at_a_session_is_shown_what_came_of_typing_there_or_told_to_fetch_it(
+    hints: Hints, server: HostileRealtime
+):
+    office, session = OfficeId(uuid4()), SessionId(uuid4())
+    shown: asyncio.Queue[OutputChunk | None] = asyncio.Queue()
+    with hints.showing(office, session, shown.put_nowait):
+        await until(lambda: hints.standing == "live")
+        peer = await server.joined()
+        while not shown.empty():
+            shown.get_nowait()
+        await peer.broadcast("output", {"session_id": str(uuid4()), "start": 0, "end": 1, "text": "x"})
+        await peer.broadcast("output", {"session_id": str(session), "start": 7, "end": 9, "text": "ls"})
+        echo = OutputChunk(start_offset=ByteOffset(7), end_offset=ByteOffset(9), text="ls")
+        assert await asyncio.wait_for(shown.get(), SECONDS) == echo
+        for of_more in ({"session_id": str(session)}, {"session_id": str(session), "text": 1}):
+            await peer.broadcast("output", of_more)
+            assert await asyncio.wait_for(shown.get(), SECONDS) is None
 
 
 async def test_a_closed_channel_has_everybody_look_and_is_made_anew(hints: Hints, server: HostileRealtime):

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+import remote_client.uplink
 from remote_client.office_link import Calls, OfficeLink
 from remote_client.office_records import Happening, OutputChunk
 from remote_client.terminals import Chunk
@@ -308,3 +309,66 @@ async def test_what_a_terminal_puts_out_into_which_somebody_types_is_sent_as_it_
         say(uplink, [b"s"], start=1)
         assert await desk.arrived.get() == (["s"], [str(SESSION)])
     running.cancel()
+
+
+async def test_what_never_stops_is_sent_in_larger_pieces_also_where_somebody_types(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(remote_client.uplink, "SHOWN_EVERY_SECONDS", 3600)
+    desk = Desk()
+    uplink = Uplink(OfficeLink(desk, ClientId(uuid4())), 3600, 4096, 1_000_000)
+    running = asyncio.create_task(uplink.run())
+    uplink.hurry(SESSION)
+    at = 0
+
+    async def comes(data: bytes) -> int:
+        """How many bytes are with the office afterwards."""
+        nonlocal at
+        say(uplink, [data], at)
+        at += len(data)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return sum(len(text) for _, text in sent(desk))
+
+    assert await comes(b"at once") == 7
+    assert await comes(b"and") == 7
+    assert await comes(b" on") == 7
+    running.cancel()
+
+
+async def echoed(uplink: Uplink) -> list[tuple[int, str]]:
+    """What goes out with the result of what was typed."""
+    async with uplink.echo_in(SESSION) as chunks:
+        return pieces(chunks)
+
+
+async def test_the_result_of_what_was_typed_takes_its_echo_along() -> None:
+    desk = Desk()
+    uplink = uplink_to(desk)
+    uplink.hurry(SESSION)
+    going = asyncio.create_task(echoed(uplink))
+    await asyncio.sleep(0)
+    say(uplink, [b"l"])
+    await uplink.flush()
+    assert await going == [(0, "l")]
+    await uplink.flush()
+    assert sent(desk) == []
+    say(uplink, [b"s"], start=1)
+    assert await echoed(uplink) == [(1, "s")]
+
+
+async def test_the_result_of_what_is_not_echoed_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_client.uplink, "ECHO_SECONDS", 0)
+    assert await echoed(uplink_to(Desk())) == []
+
+
+async def test_keys_leave_the_output_to_the_result_of_the_prompt_into_which_they_were_typed() -> None:
+    desk = Desk()
+    uplink = uplink_to(desk)
+    say(uplink, [b"done"])
+    async with uplink.rest_of(SESSION) as of_the_prompt:
+        assert await echoed(uplink) == []
+        await uplink.flush()
+        assert pieces(of_the_prompt) == [(0, "done")]
+    await uplink.flush()
+    assert sent(desk) == []
