@@ -16,14 +16,20 @@
   };
 
   /* The server's beat: a page whose beat stands still is old, whoever is to blame. */
-  let beat = null, beatAt = performance.now();
+  let beat = null, beatAt = performance.now(), hears = false, met = false;
   const fresh = () => {
     const mark = document.getElementById("fresh");
     if (!mark) return;
+    if (window.socket && !hears) {
+      hears = true;
+      for (const turn of ["connect", "disconnect"]) window.socket.on(turn, fresh);
+    }
     if (mark.dataset.beat !== beat) { beat = mark.dataset.beat; beatAt = performance.now(); }
     const seconds = Math.round((performance.now() - beatAt) / 1000);
     const connected = window.socket ? window.socket.connected : true;
     const old = seconds >= 4;
+    met ||= connected;
+    if (!met && !old) return; // it has only just been opened
     const state = !connected ? "away" : mark.dataset.trouble ? "trouble" : old ? "stale" : "live";
     const age = mark.dataset.stale.replace("{seconds}", seconds);
     const text = state === "live" ? mark.dataset.live
@@ -42,7 +48,7 @@
     }
   };
   setInterval(() => { times(); fresh(); }, 500);
-  new MutationObserver(times).observe(document.documentElement, { childList: true, subtree: true });
+  new MutationObserver(() => { times(); fresh(); }).observe(document.documentElement, { childList: true, subtree: true });
 
   /* On a narrow screen the pages stand in a row that scrolls: the one that is open is in sight. */
   const bring = setInterval(() => {
