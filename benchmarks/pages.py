@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import psutil
 import psycopg
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, ViewportSize
 from ptyprocess import PtyProcess  # pyright: ignore[reportMissingTypeStubs]  it has none
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
@@ -29,6 +29,7 @@ from tests.support.running_office import RunningOffice
 KEYS, PRESSED_EVERY_SECONDS = 100, 0.12  # as somebody does who types fast
 OPENED = 10
 SESSIONS, BROWSERS, TICK_SECONDS, WATCHED_SECONDS = 50, 10, 0.2, 20
+ALL_IN_SIGHT: ViewportSize = {"width": 2560, "height": 3500}
 _WATCH_KEYS = """() => {
   const terminal = getElement(document.querySelector('.terminal').id.slice(1)).terminal;
   let pressed = 0;
@@ -136,9 +137,13 @@ def _bare_echoes() -> list[float]:
 
 
 async def _tails(browser: Browser, office: RunningOffice) -> Figure:
-    """How old the last line of a card is when it is shown; and what the office server works for it."""
+    """How old the last line of a card is when it is shown; and what the office server works for it.
+
+    One of the browsers has all sessions in sight; the others have as many as fit into an ordinary window.
+    """
     _say(f"{BROWSERS} browsers look at {SESSIONS} sessions")
     tabs = [await Tab.open(browser, office) for _ in range(BROWSERS)]
+    await tabs[0].page.set_viewport_size(ALL_IN_SIGHT)
     async with await psycopg.AsyncConnection.connect(office.status["db_url"], autocommit=True) as database:
         machine = _Machine(database, office.status["office_id"])
         await machine.open_sessions()
