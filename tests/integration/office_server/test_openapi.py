@@ -12,19 +12,10 @@ from office_server.app import create_app
 from tests.integration.office_server.conftest import Project, TokenMaker, running_server
 from tests.integration.office_server.machine import Machine
 
-# Its types are not known far enough for a strict check.
-_schemathesis: Any = importlib.import_module("schemathesis")
-_general: Any = importlib.import_module("schemathesis.checks")
-_openapi: Any = importlib.import_module("schemathesis.specs.openapi.checks")
-_CHECKS = [
-    _general.not_a_server_error,
-    _openapi.status_code_conformance,
-    _openapi.content_type_conformance,
-    _openapi.response_schema_conformance,
-]
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+@pytest.mark.timeout(300)
 async def test_no_request_breaks_the_server_or_is_answered_otherwise_than_described(
     project: Project, office_id: str, new_token: TokenMaker, machine: Machine
 ):
@@ -58,8 +49,9 @@ async def send_everywhere(project: Project, office: str, token: str, machine: Ma
 def send_to_every_address(
     document: dict[str, Any], url: str, token: str, known: dict[str, str], examples_each: int
 ) -> set[str]:
+    schemathesis, checks = _schemathesis()
     answered: set[str] = set()
-    for found in _schemathesis.openapi.from_dict(document).get_all_operations():
+    for found in schemathesis.openapi.from_dict(document).get_all_operations():
         operation = found.ok()
 
         @given(case=operation.as_strategy())
@@ -79,8 +71,23 @@ def send_to_every_address(
             if case.operation.method != "get" or case.operation.path.endswith("/events"):
                 case.query = {**(case.query or {}), "wait": 0}
             answer = case.call(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=40)
-            case.validate_response(answer, checks=_CHECKS)
+            case.validate_response(answer, checks=checks)
             answered.add(case.operation.label)
 
         send()
     return answered
+
+
+def _schemathesis() -> tuple[Any, list[Any]]:
+    """The library and the checks: imported where it is needed, for whoever only collects tests would wait for it.
+
+    Its types are not known far enough for a strict check.
+    """
+    general: Any = importlib.import_module("schemathesis.checks")
+    openapi: Any = importlib.import_module("schemathesis.specs.openapi.checks")
+    return importlib.import_module("schemathesis"), [
+        general.not_a_server_error,
+        openapi.status_code_conformance,
+        openapi.content_type_conformance,
+        openapi.response_schema_conformance,
+    ]
