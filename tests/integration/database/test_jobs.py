@@ -222,6 +222,22 @@ async def test_refusals_and_the_agents_own_errors_are_never_tried_again(world: W
     assert (failed["status"], failed["failure_kind"], failed["error"]) == ("failed", kind, "no")
 
 
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("update remote_clients set draining_since = now()", "an admin has the machines take no new work"),
+        ("update remote_clients set paused_since = now()", "the users of the machines let them take no new work"),
+        ("update remote_clients set last_seen_at = now() - interval '1 h'", "no machine that could take it is online"),
+    ],
+)
+async def test_a_job_that_no_machine_takes_says_why(world: World, what: str, words: str) -> None:
+    office = await Office.open(world)
+    await office.make(plan(job("a")))
+    await world.owner.ask(what)
+    await office.schedule()
+    assert words in str(await office.why("a"))
+
+
 async def test_what_a_plan_does_not_say_is_as_the_documents_say(world: World) -> None:
     office = await world.office()
     [limits] = await world.service.call_rows("set_job_limits", p_office=office, p_running=None, p_roles=None)
