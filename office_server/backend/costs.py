@@ -27,6 +27,7 @@ class Cost(BaseModel):
 class Budget(BaseModel):
     scope: BudgetScope
     name: str = Field(description="of the role or agent, or the id of the plan or job; empty for the whole office")
+    label: str | None = Field(description="the name of the plan or job; null for what has no other, or is gone")
     period: BudgetPeriod = Field(description="days are those of UTC")
     cap_usd: float | None
     cap_tokens: int | None

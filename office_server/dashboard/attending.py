@@ -7,15 +7,29 @@ from functools import partial
 from typing import Any
 
 from nicegui import ui
+from pydantic import ValidationError
 
 from office_server.dashboard.bits import Ago, State, Text, attributed, button, element, lead_to, text
 from office_server.dashboard.feed import News
 from office_server.dashboard.people import Route
 from office_server.dashboard.visit import Visit
+from office_server.dashboard.waits import cap_in_words, reached
+from office_server.dashboard.wrong import wrong
 from office_server.picture_rows import Attention, Picture
-from office_server.routes import approvals, attention, commands, evidence, jobs, pull_requests, questions, sessions
+from office_server.routes import (
+    approvals,
+    attention,
+    commands,
+    costs,
+    evidence,
+    jobs,
+    pull_requests,
+    questions,
+    sessions,
+)  # fmt: skip
 from office_server.routes import spec_tasks as specs
 from shared.ids import SessionId
+from shared.states import BudgetPeriod, BudgetScope
 
 _BAD = {"failed", "lost", "expired", "error", "spec_failed", "pull_conflict", "pull_failed"}
 _TAIL_OF = {"question", "permission", "error", "blocked"}
@@ -80,8 +94,9 @@ class _Item:
                     if who:
                         text("span", who).classes("quiet")
                     Ago(about.at, "quiet")
-                if about.title:
-                    text("p", about.title, "said")
+                said = cap_in_words(words, about.action) if about.kind == "cap" and about.action else about.title
+                if said:
+                    text("p", said, "said")
                 text("p", about.detail or words.of("attention.why", about.kind), "why")
                 if about.kind == "approval" and about.action is not None:
                     self._build_exactly(about.action)
@@ -135,12 +150,16 @@ class _Item:
 
     def _address(self) -> str | None:
         """The page that is about it, where no session is."""
-        action = self.about.action or {}
-        if self.about.kind in ("review", "spec_failed"):
+        action, kind = self.about.action or {}, self.about.kind
+        if kind in ("review", "spec_failed"):
             return self._visit.address("spec_tasks", task=action["name"])
-        if self.about.kind in ("evidence", "blocked"):
+        if kind in ("evidence", "blocked"):
             return self._visit.address("plans", plan=action["plan_id"])
-        return None
+        if kind == "cap" and "plan_id" in action:
+            job = action["name"] if action["scope"] == BudgetScope.JOB else None
+            return self._visit.address("plans", plan=action["plan_id"], job=job)
+        page = {"cap": "costs", "circuit": "pool", "offline": "machines"}.get(kind)
+        return self._visit.address(page) if page is not None else None
 
     def _action(self, key: str, name: str, does: Callable[[], Any], *, first: bool = False) -> None:
         made = button("", does, "button first" if first else "button", data_press=key)
@@ -154,6 +173,7 @@ class _Item:
         answers: dict[str, tuple[Route, Answer]] = {
             "question": (sessions.send_prompt, self._say), "asks": (questions.answer_question, self._answer),
             "blocked": (jobs.retry_job, self._answer_job), "evidence": (evidence.answer_evidence, self._refuse),
+            "cap": (costs.put_budget, self._raise_cap),
         }  # fmt: skip
         if about.kind not in answers or (about.kind == "blocked" and not (about.action or {}).get("answers")):
             return
@@ -161,7 +181,7 @@ class _Item:
         if not visit.may(route):
             return
         words = visit.words
-        label = words("attention.why_not" if about.kind == "evidence" else "attention.answer")
+        label = words(self._asked_for())
         with element("div", "wide answer"):
             field = attributed(ui.input(placeholder=label).props("outlined dense"), aria_label=label)
             self._field = field
@@ -182,6 +202,11 @@ class _Item:
                         text("span", option)
                         text("kbd", str(number), aria_hidden="true")
 
+    def _asked_for(self) -> str:
+        if self.about.kind == "cap":
+            return f"attention.raise_{reached(self.about.action or {})[0]}"
+        return "attention.why_not" if self.about.kind == "evidence" else "attention.answer"
+
     async def _say(self, said: str) -> bool:
         body = sessions.NewPrompt(text=said)
         return await self._did(sessions.send_prompt, session_id=self.about.session_id, body=body)
@@ -193,6 +218,19 @@ class _Item:
 
     async def _answer_job(self, said: str) -> bool:
         return await self._did(jobs.retry_job, job_id=self.about.subject, body=jobs.Again(answer=said))
+
+    async def _raise_cap(self, said: str) -> bool:
+        cap = self.about.action or {}
+        now = {name: cap.get(name) for name in ("cap_usd", "cap_tokens")}
+        try:
+            caps = costs.Caps.model_validate(now | {reached(cap)[0]: said})
+        except ValidationError as error:
+            self._visit.complain(wrong(error))
+            return False
+        return await self._did(
+            costs.put_budget, scope=BudgetScope(cap["scope"]), name=cap["name"] or costs.WHOLE_OFFICE,
+            period=BudgetPeriod(cap["period"]), caps=caps,
+        )  # fmt: skip
 
     async def _refuse(self, said: str) -> bool:
         body = evidence.Answer(yes=False, comment=said)

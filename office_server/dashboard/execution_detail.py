@@ -14,6 +14,7 @@ from office_server.dashboard.live_terminal import LiveTerminal
 from office_server.dashboard.outcomes import in_words, tone_of
 from office_server.dashboard.refreshing import Refreshing
 from office_server.dashboard.visit import Visit
+from office_server.dashboard.waits import why
 from office_server.output import stitch
 from office_server.routes import executions, jobs
 from office_server.routes.executions import NewExecutions, Queued
@@ -84,11 +85,11 @@ class ExecutionDetail:
 
     def _build_facts(self, job: JobDetail) -> None:
         words, run = self._visit.words, job.execution
-        if job.waiting_reason or job.error:
-            text("p", job.waiting_reason or job.error or "", "waits")
+        if said := why(words, job):
+            text("p", said, "waits")
         if run is not None and run.outcome is not None:
-            said = in_words(run.outcome, (run.result or {}).get("evidence", []), words)
-            text("p", said, f"outcome {tone_of(run.outcome)}")
+            outcome = in_words(run.outcome, (run.result or {}).get("evidence", []), words)
+            text("p", outcome, f"outcome {tone_of(run.outcome)}")
         text("h3", words("session.prompt"))
         text("p", job.prompt, "said mono", tabindex="0")
         picture = self._visit.feed.picture

@@ -12,6 +12,7 @@ from office_server.dashboard.feed import News
 from office_server.dashboard.outcomes import in_words, tone_of
 from office_server.dashboard.refreshing import Refreshing
 from office_server.dashboard.visit import Visit
+from office_server.dashboard.waits import why
 from office_server.routes import executions, jobs
 from office_server.routes.plan_answers import ExecutionRow, JobSeen
 from shared.ids import JobId, SessionId
@@ -172,8 +173,9 @@ class _Card:
         run = job.execution
         self.session = run.session_id if run is not None and run.finished_at is None else None
         self._state.become(job.status, words.of("job_status", job.status))
-        self._why.show(job.waiting_reason or "")
-        self._why.set_visibility(bool(job.waiting_reason))
+        waits = why(words, job) if job.waiting else ""
+        self._why.show(waits)
+        self._why.set_visibility(bool(waits))
         picture = self._visit.feed.picture
         machines = {one.id: one.name for one in picture.machines} if picture is not None else {}
         self._where.show(machines.get(run.client_id, "") if run is not None and run.client_id is not None else "")

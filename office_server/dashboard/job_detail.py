@@ -9,6 +9,7 @@ from office_server.dashboard.dialogs import job_head, sure
 from office_server.dashboard.evidence_list import build_evidence, in_words
 from office_server.dashboard.refreshing import Refreshing
 from office_server.dashboard.visit import Visit
+from office_server.dashboard.waits import why
 from office_server.routes import evidence as evidence_routes
 from office_server.routes import executions, jobs
 from office_server.routes.evidence import Evidence, EvidenceList
@@ -69,8 +70,8 @@ class JobDialog:
 
     def _build_body(self, job: JobDetail, found: list[Evidence]) -> None:
         words = self._visit.words
-        if job.waiting_reason or job.error:
-            text("p", job.waiting_reason or job.error or "", "waits")
+        if said := why(words, job):
+            text("p", said, "waits")
         with element("div", "two"):
             with element("section"):
                 text("h3", words("session.prompt"))

@@ -9,6 +9,7 @@ from nicegui import ui
 from office_server.dashboard.bits import State, element, text
 from office_server.dashboard.meter import Meter
 from office_server.dashboard.visit import Visit
+from office_server.dashboard.waits import why
 from office_server.routes.plan_answers import JobSeen, PlanSeen, Progress
 from shared.ids import JobId
 from shared.states import PlanKind
@@ -104,4 +105,4 @@ class _Job:
         words = self._visit.words
         self._state.become(job.status, words.of("job_status", job.status))
         self._priority.show(f"{words('job.priority')} {job.priority:+d}" if job.priority else "")
-        self._why.show(job.waiting_reason or job.error or "")
+        self._why.show(why(words, job))

@@ -7,6 +7,8 @@ from nicegui import ui
 
 from office_server.dashboard.bits import Ago, State, element, text
 from office_server.dashboard.visit import Visit
+from office_server.dashboard.waits import in_words
+from office_server.dashboard.words import Words
 from office_server.spec_rows import SpecEvent
 
 Row = Mapping[str, Any]
@@ -20,7 +22,7 @@ _MOST_EVENTS = 400
 
 def build_tree(visit: Visit, box: ui.element, sessions: Sequence[Row], plan: object) -> None:
     box.clear()
-    known = {str(one["label"]) for one in sessions}
+    known = {str(one["label"]): one for one in sessions}
     roots = [one for one in sessions if one["parent"] not in known]
 
     def below(parent: Row) -> list[Row]:
@@ -29,20 +31,31 @@ def build_tree(visit: Visit, box: ui.element, sessions: Sequence[Row], plan: obj
     with box:
         if not sessions:
             text("p", visit.words("spec.no_sessions"), "quiet")
-        _level(visit, roots, below, plan)
+        _level(visit, roots, known, below, plan)
 
 
-def _level(visit: Visit, sessions: Sequence[Row], below: Callable[[Row], Sequence[Row]], plan: object) -> None:
+def _level(
+    visit: Visit, sessions: Sequence[Row], known: Mapping[str, Row], below: Callable[[Row], Sequence[Row]], plan: object
+) -> None:
     if not sessions:
         return
     with element("ul", "tree"):
         for one in sessions:
             with element("li"):
-                _session(visit, one, plan)
-                _level(visit, below(one), below, plan)
+                _session(visit, one, known, plan)
+                _level(visit, below(one), known, below, plan)
 
 
-def _session(visit: Visit, one: Row, plan: object) -> None:
+def _not_done(words: Words, one: Row, known: Mapping[str, Row]) -> list[str]:
+    """Of the sessions that it comes after, those that it waits for."""
+    return [
+        f"{label} ({words.of('spec_session_status', known[label]['status'])})" if label in known else label
+        for label in one["depends_on"]
+        if label not in known or known[label]["status"] != "done"
+    ]
+
+
+def _session(visit: Visit, one: Row, known: Mapping[str, Row], plan: object) -> None:
     words = visit.words
     with element("div", "sheet work"):
         with element("div", "top"):
@@ -62,9 +75,9 @@ def _session(visit: Visit, one: Row, plan: object) -> None:
             if one["job_id"] and plan is not None:
                 text("a", words("spec.to_job"), href=visit.address("plans", plan=plan, job=one["job_id"]))
         percent = f" ({one['percent']} %)" if one["percent"] is not None and one["progress"] else ""
-        waits = one["waits_for"]
-        if waits and one["status"] == "waiting":
-            waits = words("spec.waits_for", labels=waits)
+        waits = in_words(words, one["waiting"]) if one["waiting"] else ""
+        if one["status"] == "waiting" and (open_ones := _not_done(words, one, known)):
+            waits = words("waiting.jobs", names=", ".join(open_ones))
         conflicts = ", ".join(one["conflicts"] or [])
         for said in (
             one["problem"],

@@ -22,9 +22,10 @@ class Words:
         text = self._texts[key]
         return text.format(**values) if values else text
 
-    def of(self, group: str, word: str) -> str:
+    def of(self, group: str, word: str, **values: object) -> str:
         """The text for a word of the office's own, such as a status; one that the catalogue has not got stays."""
-        return self._texts.get(f"{group}.{word}", word)
+        text = self._texts.get(f"{group}.{word}")
+        return word if text is None else text.format(**values) if values else text
 
     @property
     def keys(self) -> Mapping[str, str]:

@@ -136,6 +136,10 @@ class JobSeen(BaseModel):
     priority: int
     status: JobStatus
     waiting_reason: str | None = Field(examples=["waits for schema, api and 2 more"])
+    waiting: dict[str, Any] | None = Field(
+        description="the same for programs: `why`, a stable word, and what it is about",
+        examples=[{"why": "jobs", "names": ["schema", "api"], "more": 2}],
+    )
     depends_on: list[str]
     not_before: datetime | None
     tries: int

@@ -120,6 +120,7 @@ create table jobs (
   answer       text,                                           -- typed next, instead of the prompt: what a person answered, or what does not hold
   failure_kind text,
   error        text,
+  cap          jsonb,                                          -- the budget that blocked it, as it stood then
   skipped_for  uuid references jobs on delete set null,        -- what failed
   waived       boolean not null default false,                 -- dropped, and the others go on as if it were done
   execution_id uuid,                                           -- the latest

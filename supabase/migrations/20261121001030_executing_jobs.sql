@@ -33,11 +33,11 @@ returns text language sql immutable as $$
     else 'refused' end
 $$;
 
--- In words which cap keeps the next turn of a job from beginning; null when none does. The job is then blocked and says so.
+-- Which cap keeps the next turn of a job from beginning, as budget_state tells it; null when none does. The job is then blocked and says so.
 create function semo.held_by_a_cap(p_job jobs)
-returns text language plpgsql stable set search_path = public, pg_temp as $$
+returns jsonb language plpgsql stable set search_path = public, pg_temp as $$
 begin
-  return semo.cap_reached(p_job.office_id, p_job.role, coalesce(p_job.agent, (
+  return semo.reached_cap(p_job.office_id, p_job.role, coalesce(p_job.agent, (
     select s.agent from plan_lanes l join agent_sessions s on s.id = l.session_id where l.id = p_job.lane_id)), p_job.plan_id, p_job.id);
 end $$;
 
@@ -62,12 +62,12 @@ returns void language plpgsql security definer set search_path = public, pg_temp
 declare
   v_job jobs := p_job;
   v_lane plan_lanes;
-  v_cap text := semo.held_by_a_cap(p_job);
+  v_cap jsonb := semo.held_by_a_cap(p_job);
   v_execution executions;
   v_command uuid;
 begin
   if v_cap is not null then
-    perform semo.block_job(v_job, 'cap', v_cap);
+    perform semo.block_job(v_job, 'cap', v_cap ->> 'words', v_cap);
     return;
   end if;
   insert into executions (office_id, plan_id, job_id, number, prompt)
@@ -102,10 +102,10 @@ begin
 end $$;
 
 -- Draws: running → blocked, ready → blocked, checking → blocked. Takes no place; a person retries or drops it.
-create function semo.block_job(p_job jobs, p_kind text, p_words text)
+create function semo.block_job(p_job jobs, p_kind text, p_words text, p_cap jsonb default null)
 returns void language plpgsql security definer set search_path = public, pg_temp as $$
 begin
-  update jobs set status = 'blocked', failure_kind = p_kind, error = p_words where id = p_job.id;
+  update jobs set status = 'blocked', failure_kind = p_kind, error = p_words, cap = p_cap where id = p_job.id;
   perform semo.tell_of_plan(p_job.office_id, 'job.blocked', p_job.plan_id,
     jsonb_build_object('job_id', p_job.id, 'name', p_job.name, 'execution_id', p_job.execution_id, 'why', p_kind, 'error', p_words));
 end $$;
@@ -376,7 +376,7 @@ returns job_status language plpgsql security definer set search_path = public, p
 declare
   v_job jobs := semo.own_job(p_job);
   v_execution executions;
-  v_cap text;
+  v_cap jsonb;
 begin
   select * into v_execution from executions where id = v_job.execution_id;
   if v_job.status <> 'checking' or v_job.rounds <> p_round then
@@ -389,8 +389,8 @@ begin
   if p_passed then
     perform semo.end_execution(v_execution.id, 'completed');
   elsif v_cap is not null then
-    perform semo.end_execution(v_execution.id, 'failed', 'cap', 'cap_reached', v_cap);
-    update jobs set answer = p_prompt where id = p_job;
+    perform semo.end_execution(v_execution.id, 'failed', 'cap', 'cap_reached', v_cap ->> 'words');
+    update jobs set answer = p_prompt, cap = v_cap where id = p_job;
   elsif p_prompt is null or p_round >= v_job.max_rounds
         or v_execution.session_id is null or (select ended_at is not null from agent_sessions where id = v_execution.session_id) then
     perform semo.end_execution(v_execution.id, 'failed', 'conditions', 'conditions',

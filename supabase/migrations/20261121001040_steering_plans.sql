@@ -139,7 +139,7 @@ begin
     where skipped_for = p_job and status = 'skipped' returning id)
   select array_agg(id) into v_again from again;
   update jobs set status = 'waiting', tries = 0, waived = false, finished_at = null, not_before = null, answer = p_answer,
-                  failure_kind = null, error = null
+                  failure_kind = null, error = null, cap = null
   where id = p_job;
   perform semo.tell_of_plan(v_job.office_id, 'job.retried', v_job.plan_id,
     jsonb_build_object('job_id', p_job, 'name', v_job.name, 'answered', p_answer is not null));

@@ -1,27 +1,34 @@
 -- What people see of plans: how far they are, and why each job that waits does.
 
--- Why a job does not run, in words; null when it runs or is over.
-create function semo.job_waiting_reason(p_job jobs)
-returns text language plpgsql stable security definer set search_path = public, pg_temp as $$
+-- Why a job does not run: {"why", "words", and what it is about}. `why` is stable, for those who say it in another language. Null when the
+-- job runs or is over. Of a command that no machine takes, `why` is the reason of semo.waiting_reason.
+--   asked {"said"}  blocked {"said"}  cap {"cap","said"}  checking     a person decides; or its turn is done, and is looked at
+--   jobs {"names","more"}  wave {"wave","left"}  lane {"job","lane"}  lane_closing {"lane"}  again {"at","kind","said"}   others come first
+--   plan_paused  office_running, plan_running {"running","most"}  role_running {"running","most","role"}  starting      limits
+create function semo.job_waiting(p_job jobs)
+returns jsonb language plpgsql stable security definer set search_path = public, pg_temp as $$
 declare
   v_plan plans;
   v_lane plan_lanes;
   v_limits job_limits;
   v_before text[];
   v_count integer;
+  v_most integer;
   v_head jobs;
   v_command agent_commands;
-  v_why jsonb;
+  v_why text;
 begin
   if p_job.status = 'blocked' then
-    return case p_job.failure_kind when 'asked' then 'its agent asked, and somebody must answer, retry or drop it: ' || coalesce(p_job.error, '')
-                                   else coalesce(p_job.error, 'somebody must retry or drop it') end;
+    v_why := case when p_job.failure_kind = 'asked' then 'asked' when p_job.cap is not null then 'cap' else 'blocked' end;
+    return semo.waits(v_why, jsonb_build_object('said', p_job.error, 'cap', p_job.cap - 'words'),
+      case v_why when 'asked' then 'its agent asked, and somebody must answer, retry or drop it: ' || coalesce(p_job.error, '')
+                 else coalesce(p_job.error, 'somebody must retry or drop it') end);
   elsif p_job.status = 'running' then
     select c.* into v_command from executions e join agent_commands c on c.id = coalesce(e.command_id, e.session_command_id)
     where e.id = p_job.execution_id and c.status = 'pending';
     if v_command.id is null then return null; end if;
-    v_why := semo.waiting_reason(v_command);
-    return case v_why ->> 'reason'
+    v_why := coalesce(semo.waiting_reason(v_command) ->> 'reason', 'about_to_be_taken');
+    return semo.waits(v_why, '{}', case v_why
       when 'no_client' then 'no machine has joined this office yet'
       when 'no_client_online' then 'no machine that could take it is online'
       when 'no_client_capable' then 'no machine that is online has that agent'
@@ -36,9 +43,9 @@ begin
       when 'behind_another_command' then 'an earlier command of its session comes first'
       when 'not_before' then 'its machine tries again after a pause'
       when 'office_full' then 'the office has as many sessions in use as it allows'
-      else 'a machine is about to take it' end;
+      else 'a machine is about to take it' end);
   elsif p_job.status = 'checking' then
-    return 'its turn is done, and what must hold is being checked';
+    return semo.waits('checking', '{}', 'its turn is done, and what must hold is being checked');
   elsif p_job.status not in ('waiting', 'ready') then
     return null;
   end if;
@@ -47,41 +54,54 @@ begin
   if p_job.unmet > 0 then
     select array_agg(b.name order by b.seq), count(*) into v_before, v_count
     from job_dependencies d join jobs b on b.id = d.depends_on_id where d.job_id = p_job.id and not d.met;
-    return format('waits for %s%s', array_to_string(v_before[1:3], ', '), case when v_count > 3 then format(' and %s more', v_count - 3) else '' end);
+    return semo.waits('jobs', jsonb_build_object('names', v_before[1:3], 'more', greatest(v_count - 3, 0)),
+      format('waits for %s%s', array_to_string(v_before[1:3], ', '), case when v_count > 3 then format(' and %s more', v_count - 3) else '' end));
   elsif p_job.stage > v_plan.stage then
     select count(*) into v_count from jobs
     where plan_id = v_plan.id and stage = v_plan.stage and status in ('waiting', 'ready', 'running', 'checking', 'blocked');
-    return format('waits for wave %s, of which %s %s left', v_plan.stage + 1, v_count, case v_count when 1 then 'job is' else 'jobs are' end);
+    return semo.waits('wave', jsonb_build_object('wave', v_plan.stage + 1, 'left', v_count),
+      format('waits for wave %s, of which %s %s left', v_plan.stage + 1, v_count, case v_count when 1 then 'job is' else 'jobs are' end));
   elsif p_job.not_before > now() then
-    return format('tries again at %s UTC after "%s" (%s)', to_char(p_job.not_before at time zone 'utc', 'HH24:MI:SS'), p_job.failure_kind, p_job.error);
+    return semo.waits('again', jsonb_build_object('at', p_job.not_before, 'kind', p_job.failure_kind, 'said', p_job.error),
+      format('tries again at %s UTC after "%s" (%s)', to_char(p_job.not_before at time zone 'utc', 'HH24:MI:SS'), p_job.failure_kind, p_job.error));
   end if;
   select * into v_lane from plan_lanes where id = p_job.lane_id;
   if v_lane.id is not null then
     select * into v_head from jobs where id = semo.lane_head(v_lane.id);
     if v_head.id is distinct from p_job.id then
-      return format('waits for %s, which comes before it in lane %s', v_head.name, v_lane.name);
+      return semo.waits('lane', jsonb_build_object('job', v_head.name, 'lane', v_lane.name),
+        format('waits for %s, which comes before it in lane %s', v_head.name, v_lane.name));
     elsif v_lane.closing then
-      return format('waits until the last session of lane %s has ended', v_lane.name);
+      return semo.waits('lane_closing', jsonb_build_object('lane', v_lane.name), format('waits until the last session of lane %s has ended', v_lane.name));
     end if;
   end if;
   select * into v_limits from job_limits where office_id = p_job.office_id;
   if v_plan.status = 'paused' then
-    return 'the plan is paused';
+    return semo.waits('plan_paused', '{}', 'the plan is paused');
   end if;
   select count(*) into v_count from jobs where office_id = p_job.office_id and status in ('running', 'checking');
   if v_count >= v_limits.running then
-    return format('the office runs %s of %s jobs at once', v_count, v_limits.running);
+    return semo.waits('office_running', jsonb_build_object('running', v_count, 'most', v_limits.running),
+      format('the office runs %s of %s jobs at once', v_count, v_limits.running));
   end if;
   select count(*) into v_count from jobs where office_id = p_job.office_id and plan_id = p_job.plan_id and status in ('running', 'checking');
   if v_count >= v_plan.max_running then
-    return format('the plan runs %s of %s jobs at once', v_count, v_plan.max_running);
+    return semo.waits('plan_running', jsonb_build_object('running', v_count, 'most', v_plan.max_running),
+      format('the plan runs %s of %s jobs at once', v_count, v_plan.max_running));
   end if;
   select count(*) into v_count from jobs where office_id = p_job.office_id and role = p_job.role and status in ('running', 'checking');
-  if v_count >= (v_limits.roles ->> p_job.role)::integer then
-    return format('the office runs %s of %s jobs of the role %s at once', v_count, v_limits.roles ->> p_job.role, p_job.role);
+  v_most := (v_limits.roles ->> p_job.role)::integer;
+  if v_count >= v_most then
+    return semo.waits('role_running', jsonb_build_object('running', v_count, 'most', v_most, 'role', p_job.role),
+      format('the office runs %s of %s jobs of the role %s at once', v_count, v_most, p_job.role));
   end if;
-  return 'is about to start';
+  return semo.waits('starting', '{}', 'is about to start');
 end $$;
+
+create function semo.waits(p_why text, p_about jsonb, p_words text)
+returns jsonb language sql immutable as $$
+  select jsonb_strip_nulls(jsonb_build_object('why', p_why, 'words', p_words) || p_about)
+$$;
 
 -- Counts of jobs by status, with the whole and how much of it is over, in percent.
 create function semo.progress(p_statuses job_status[])
@@ -121,13 +141,14 @@ end $$;
 -- One job, as people see it.
 create function semo.job_seen(p_job jobs)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
-  select to_jsonb(p_job) - 'unmet' || jsonb_build_object(
-    'waiting_reason', semo.job_waiting_reason(p_job),
+  select to_jsonb(p_job) - '{unmet,cap}'::text[] || jsonb_build_object(
+    'waiting_reason', w.said ->> 'words', 'waiting', w.said - 'words',
     'model', (select l.model from plan_lanes l where l.id = p_job.lane_id),
     'lane', (select l.name from plan_lanes l where l.id = p_job.lane_id),
     'branch', (select 'agent/' || l.role || '-' || l.task from plan_lanes l where l.id = p_job.lane_id),
     'depends_on', (select coalesce(jsonb_agg(b.name order by b.seq), '[]') from job_dependencies d join jobs b on b.id = d.depends_on_id where d.job_id = p_job.id),
     'execution', (select to_jsonb(e) - 'prompt' from executions e where e.id = p_job.execution_id))
+  from (select semo.job_waiting(p_job) as said) w
 $$;
 
 -- Jobs of a plan in their order, from behind p_after (a seq), at most p_limit, with why those that wait do.
@@ -175,7 +196,7 @@ create function semo.execution_seen(p_execution executions)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   select to_jsonb(p_execution) || (
     select jsonb_build_object('name', j.name, 'role', j.role, 'job_status', j.status, 'priority', j.priority, 'waiting_reason',
-             case when j.execution_id = p_execution.id then semo.job_waiting_reason(j) end)
+             case when j.execution_id = p_execution.id then semo.job_waiting(j) ->> 'words' end)
     from jobs j where j.id = p_execution.job_id)
 $$;
 

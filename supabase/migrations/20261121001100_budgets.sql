@@ -137,20 +137,21 @@ language sql stable security definer set search_path = public, pg_temp as $$
           else c.job_id::text = p_budget.name end
 $$;
 
--- What a budget says now: {"id","scope","name","period","cap_usd","cap_tokens","spent_usd","spent_tokens","reached","words"}.
+-- What a budget says now: {"id","scope","name","label","period","cap_usd","cap_tokens","spent_usd","spent_tokens","reached","words"}.
 create function semo.budget_state(p_budget budgets)
 returns jsonb language plpgsql stable security definer set search_path = public, pg_temp as $$
 declare
   v_spent record := semo.spent(p_budget);
-  v_of text := case p_budget.scope
-                 when 'office' then 'the office'
-                 when 'plan' then coalesce((select 'the plan ' || name from plans where id::text = p_budget.name), 'a plan that is gone')
-                 when 'job' then coalesce((select 'the job ' || name from jobs where id::text = p_budget.name), 'a job that is gone')
-                 else format('the %s %s', p_budget.scope, p_budget.name) end;
+  v_label text := case p_budget.scope
+                    when 'plan' then (select name from plans where id::text = p_budget.name)
+                    when 'job' then (select name from jobs where id::text = p_budget.name) end;
+  v_of text := case when p_budget.scope = 'office' then 'the office'
+                    when p_budget.scope in ('role', 'agent') then format('the %s %s', p_budget.scope, p_budget.name)
+                    else coalesce(format('the %s ', p_budget.scope) || v_label, format('a %s that is gone', p_budget.scope)) end;
   v_reached boolean := coalesce(v_spent.usd >= p_budget.cap_usd, false) or coalesce(v_spent.tokens >= p_budget.cap_tokens, false);
 begin
   return jsonb_build_object(
-    'id', p_budget.id, 'scope', p_budget.scope, 'name', p_budget.name, 'period', p_budget.period, 'cap_usd', p_budget.cap_usd,
+    'id', p_budget.id, 'scope', p_budget.scope, 'name', p_budget.name, 'label', v_label, 'period', p_budget.period, 'cap_usd', p_budget.cap_usd,
     'cap_tokens', p_budget.cap_tokens, 'set_by', p_budget.set_by, 'set_at', p_budget.set_at,
     'spent_usd', v_spent.usd, 'spent_tokens', v_spent.tokens, 'reached', v_reached,
     'words', format('the cap of %s%s is %s: %s', v_of, case p_budget.period when 'day' then ' for today' else '' end,
@@ -160,9 +161,9 @@ begin
                          else format('%s of %s USD', round(v_spent.usd, 2), round(p_budget.cap_usd, 2)) end));
 end $$;
 
--- The first cap that keeps a turn of these from beginning, in words; null when none does. The agent may not be known yet.
-create function semo.cap_reached(p_office uuid, p_role text, p_agent text, p_plan uuid default null, p_job uuid default null)
-returns text language plpgsql stable security definer set search_path = public, pg_temp as $$
+-- The first cap that keeps a turn of these from beginning, as budget_state tells it; null when none does. The agent may not be known yet.
+create function semo.reached_cap(p_office uuid, p_role text, p_agent text, p_plan uuid default null, p_job uuid default null)
+returns jsonb language plpgsql stable security definer set search_path = public, pg_temp as $$
 declare
   v_budget budgets;
   v_state jsonb;
@@ -177,11 +178,17 @@ begin
   loop
     v_state := semo.budget_state(v_budget);
     if (v_state ->> 'reached')::boolean then
-      return v_state ->> 'words';
+      return v_state;
     end if;
   end loop;
   return null;
 end $$;
+
+-- The same in words.
+create function semo.cap_reached(p_office uuid, p_role text, p_agent text)
+returns text language sql stable security definer set search_path = public, pg_temp as $$
+  select semo.reached_cap(p_office, p_role, p_agent) ->> 'words'
+$$;
 
 -- Sets a cap, or takes one away (both null). Returns its state, or null when it is gone.
 -- Draws, of jobs: blocked → waiting, of those that no cap holds any more.
@@ -232,7 +239,7 @@ begin
     select * from jobs where office_id = p_office and status = 'blocked' and failure_kind = 'cap' order by priority desc, seq
   loop
     continue when semo.held_by_a_cap(v_job) is not null;
-    update jobs set status = 'waiting', failure_kind = null, error = null where id = v_job.id;
+    update jobs set status = 'waiting', failure_kind = null, error = null, cap = null where id = v_job.id;
     perform semo.tell_of_plan(p_office, 'job.retried', v_job.plan_id, jsonb_build_object('job_id', v_job.id, 'name', v_job.name, 'why', 'cap'));
     perform semo.promote(array[v_job.id]);
   end loop;

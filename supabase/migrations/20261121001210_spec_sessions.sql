@@ -351,9 +351,10 @@ returns jsonb language sql stable security definer set search_path = public, pg_
                'children', (select coalesce(jsonb_agg(c.label order by c.created_at, c.label), '[]') from spec_sessions c where c.parent_id = s.id),
                'tries', s.tries, 'conflicts', s.conflicts, 'problem', s.problem, 'job_id', s.job_id, 'session_id', s.session_id, 'branch', s.branch,
                'commit', s.commit, 'progress', s.progress, 'percent', s.percent, 'started_at', s.started_at, 'ended_at', s.ended_at,
-               'waits_for', case when s.status = 'waiting' then semo.spec_waits_for(s)
-                                 when s.status = 'running' then (select semo.job_waiting_reason(j) from jobs j where j.id = s.job_id) end) order by s.created_at, s.label), '[]')
-      from spec_sessions s where s.spec_task_id = p_task.id))
+               'waits_for', case when s.status = 'waiting' then semo.spec_waits_for(s) else w.said ->> 'words' end, 'waiting', w.said - 'words') order by s.created_at, s.label), '[]')
+      from spec_sessions s
+      left join lateral (select semo.job_waiting(j) as said from jobs j where j.id = s.job_id and s.status = 'running') w on true
+      where s.spec_task_id = p_task.id))
 $$;
 
 create function spec_task_state(p_task uuid)

@@ -67,7 +67,8 @@ language sql stable security definer set search_path = public, pg_temp as $$
   select 3, 'spec_failed', t.id, null, null, t.client_id, null, t.title, t.problem, jsonb_build_object('name', t.name), t.updated_at
   from spec_tasks t where t.office_id = p_office and t.status = 'failed'
   union all
-  select 3, 'cap', b.id, null, null, null, null, b.said ->> 'words', null, null,
+  select 3, 'cap', b.id, null, null, null, null, b.said ->> 'words', null,
+         b.said - 'words' || jsonb_build_object('plan_id', case b.scope when 'plan' then b.name when 'job' then (select plan_id::text from jobs where id::text = b.name) end),
          case b.period when 'day' then greatest(b.set_at, date_trunc('day', now() at time zone 'utc') at time zone 'utc') else b.set_at end
   from (select b.*, semo.budget_state(b) as said from budgets b where b.office_id = p_office) b
   where (b.said ->> 'reached')::boolean

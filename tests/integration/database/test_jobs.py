@@ -168,8 +168,8 @@ async def test_a_higher_priority_goes_first_also_when_it_was_raised_later(world:
 async def test_a_cap_that_leaves_room_is_asked_before_each_start(world: World) -> None:
     office = await Office.open(world)
     await world.owner.ask(
-        "create or replace function semo.held_by_a_cap(p_job jobs) returns text language sql as "
-        "$$ select case when p_job.name = 'dear' then '2.00 of 2.00 USD are spent' end $$"
+        "create or replace function semo.held_by_a_cap(p_job jobs) returns jsonb language sql as "
+        """$$ select case when p_job.name = 'dear' then '{"words": "2.00 of 2.00 USD are spent"}'::jsonb end $$"""
     )
     made = await office.make(plan(job("dear"), job("cheap")))
     await office.work()
