@@ -19,7 +19,7 @@ def main() -> int:
     from PySide6.QtWidgets import QApplication, QSystemTrayIcon
 
     from desktop_client.app import Desktop, Once, listen_to_signals
-    from desktop_client.autostart import Autostart
+    from desktop_client.autostart import Autostart, at_login
     from desktop_client.machines import Machine
     from desktop_client.wording import Words, language
 
@@ -28,14 +28,12 @@ def main() -> int:
     if not once.is_first():
         once.call_the_first()
         return 0
-    clients = [part for one in arguments.client for part in ("--client", *one)]
-    at_login = [sys.executable, "-m", "desktop_client", *clients, "--background", "--start-client"]
     application = QApplication(sys.argv[:1])
     application.setApplicationName("SEMO Office")
     application.setDesktopFileName("semo-office")
     application.setQuitOnLastWindowClosed(False)
     application.setStyle("Fusion")
-    desktop = Desktop(Words(language()), machines, Autostart(at_login))
+    desktop = Desktop(Words(language()), machines, Autostart(at_login(arguments.client)))
     if arguments.start_client:
         desktop.start_clients()
     if not (arguments.background and QSystemTrayIcon.isSystemTrayAvailable()):

@@ -9,6 +9,12 @@ from pathlib import Path
 _LABEL = "office.semo.desktop"
 
 
+def at_login(clients: Sequence[tuple[str, str]]) -> list[str]:
+    """The command that begins in the tray, with the client. `clients`: the folder and the policy file of each."""
+    named = [part for state, policy in clients for part in ("--client", state, policy)]
+    return [sys.executable, "-m", "desktop_client", *named, "--background", "--start-client"]
+
+
 class Autostart:
     """`command`: what is to run at login."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyghostty  # pyright: ignore[reportMissingTypeStubs]
 import pyghostty.core  # pyright: ignore[reportMissingTypeStubs]
 
-SCROLLBACK_LINES = 500
+SCROLLBACK_LINES = 2000
 _lib: Any = pyghostty.lib
 _core: Any = pyghostty.core  # pyright: ignore[reportUnknownMemberType]
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
@@ -79,12 +79,21 @@ class Screen:
     def text(self) -> str:
         return str(self._terminal.text())
 
+    @property
+    def above(self) -> int:
+        """How many lines have left the screen and are still known."""
+        return int(self._terminal.get("scrollback_rows"))
+
     def rows(self) -> list[list[Run]]:
-        """Of what is visible."""
-        cols, rows = self.size
+        """Of the screen."""
+        return self.lines(self.above, self.size[1])
+
+    def lines(self, first: int, count: int) -> list[list[Run]]:
+        """`first`: of all that is known, counted from the oldest."""
+        cols = self.size[0]
         selection: Any = _core.init_sized("GhosttySelection")
-        selection.start = self._terminal.ref(0, 0)[0]
-        selection.end = self._terminal.ref(cols - 1, rows - 1)[0]
+        selection.start = self._terminal.ref(0, first, "screen")[0]
+        selection.end = self._terminal.ref(cols - 1, first + count - 1, "screen")[0]
         options: Any = _core.init_sized("GhosttyTerminalSelectionFormatOptions")
         options.emit = _lib.GHOSTTY_FORMATTER_FORMAT_VT
         options.unwrap, options.trim, options.selection = False, True, selection

@@ -1,4 +1,4 @@
-"""The widget that shows a session's screen, and types into it when the person has asked for that."""
+"""The widget that shows a session's screen and what has left it, and types into it when the person asked for that."""
 
 from collections.abc import Callable
 
@@ -15,8 +15,9 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QResizeEvent,
+    QShowEvent,
 )  # fmt: skip
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QAbstractScrollArea
 
 from desktop_client.keys import key_bytes
 from desktop_client.screen import Color, Ink, Run, Screen
@@ -28,16 +29,22 @@ PALETTE = (
 )  # fmt: skip
 MARGIN = 8
 LARGEST_PT, SMALLEST_PT = 11.0, 6.0
+_ENDS: dict[int, int] = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: 1}
+_PAGES: dict[int, int] = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}
 
 
-class TerminalView(QWidget):
-    """Dark in any palette, as programs expect. The font is as large as lets the whole width be seen."""
+class TerminalView(QAbstractScrollArea):
+    """Dark in any palette, as programs expect. The font is as large as lets the whole width be seen.
+
+    It follows what is written, unless somebody has scrolled back: then it stays there until they are at the end again.
+    """
 
     def __init__(self, name: str, type_bytes: Callable[[bytes], None]) -> None:
         super().__init__()
         self._type_bytes = type_bytes
         self._screen: Screen | None = None
         self._rows: list[list[Run]] = []
+        self._first = self._above = 0
         self._note = ""
         self._typing = False
         self._font = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
@@ -47,7 +54,12 @@ class TerminalView(QWidget):
         self._drawing = QTimer(self, singleShot=True, interval=0)
         self._drawing.timeout.connect(self._draw)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.verticalScrollBar().setSingleStep(3)
+        self.verticalScrollBar().setAccessibleName(name)
+        self.verticalScrollBar().valueChanged.connect(self._scrolled)
         self.setAttribute(Qt.WidgetAttribute.WA_InputMethodEnabled)
         self.setMinimumSize(240, 120)
         self.setAccessibleName(name)
@@ -61,8 +73,9 @@ class TerminalView(QWidget):
         cols, rows = size or (0, 0)
         self._screen = Screen(cols or 120, rows or 40) if size is not None else None
         self._rows = []
+        self.verticalScrollBar().setRange(0, 0)
         self._fit()
-        self.update()
+        self.viewport().update()
 
     def feed(self, data: bytes) -> None:
         if self._screen is not None:
@@ -78,7 +91,7 @@ class TerminalView(QWidget):
     def say(self, note: str) -> None:
         """A word in the middle, while there is no screen."""
         self._note = note
-        self.update()
+        self.viewport().update()
 
     def text(self) -> str:
         return self._screen.text() if self._screen is not None else ""
@@ -88,14 +101,37 @@ class TerminalView(QWidget):
         self._typing = typing
         if typing:
             self.setFocus(Qt.FocusReason.OtherFocusReason)
-        self.update()
+        self.viewport().update()
+
+    def shown(self) -> list[str]:
+        """The lines that are in sight."""
+        return ["".join(run.text for run in row) for row in self._rows]
 
     # Drawing ----------------------------------------------------------------------------------------------------------
 
     def _draw(self) -> None:
-        if self._screen is not None and self.isVisible():
-            self._rows = self._screen.rows()
-            self.update()
+        screen = self._screen
+        if screen is None or not self.isVisible():
+            return
+        above, rows = screen.above, screen.rows()
+        # Of a terminal that is higher than the widget, the end of what is written there is followed.
+        written = max((place for place, row in enumerate(rows) if row), default=-1) + 1
+        if screen.cursor is not None:
+            written = max(written, screen.cursor[1] + 1)
+        fit = max(1, int((self.viewport().height() - 2 * MARGIN) / self._cell[1]))
+        bar = self.verticalScrollBar()
+        follows = bar.value() >= bar.maximum()
+        bar.setRange(0, max(0, above + written - fit))
+        bar.setPageStep(fit)
+        if follows:
+            bar.setValue(bar.maximum())
+        self._first, self._above = bar.value(), above
+        count = min(fit, above + len(rows) - self._first)
+        self._rows = screen.lines(self._first, count) if self._first < above else rows[self._first - above :][:count]
+        self.viewport().update()
+
+    def _scrolled(self, _place: int) -> None:
+        self._drawing.start()
 
     def _fit(self) -> None:
         cols, _ = self._screen.size if self._screen is not None else (120, 40)
@@ -105,7 +141,7 @@ class TerminalView(QWidget):
             font.setPointSizeF(size)
             metrics = QFontMetricsF(font)
             width, height = metrics.horizontalAdvance("0"), metrics.height()
-            fits = width * cols <= self.width() - 2 * MARGIN
+            fits = width * cols <= self.viewport().width() - 2 * MARGIN
             if fits or size <= SMALLEST_PT:
                 break
             size -= 0.5
@@ -122,25 +158,25 @@ class TerminalView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802  Qt's name
         self._fit()
+        self._drawing.start()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        self._drawing.start()
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), BACK)
+        painter = QPainter(self.viewport())
+        whole = self.viewport().rect()
+        painter.fillRect(whole, BACK)
         if self._screen is None:
             painter.setPen(QColor("#9aa0a6"))
             painter.drawText(
-                self.rect().adjusted(24, 24, -24, -24),
+                whole.adjusted(24, 24, -24, -24),
                 Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap,
                 self._note,
             )
             return
         width, height = self._cell
-        # Of a terminal that is higher than the widget, the end of what is written there is seen.
-        written = max((place for place, row in enumerate(self._rows) if row), default=-1) + 1
-        if self._screen.cursor is not None:
-            written = max(written, self._screen.cursor[1] + 1)
-        first = max(0, written - int((self.height() - 2 * MARGIN) / height))
-        for place, row in enumerate(self._rows[first:]):
+        for place, row in enumerate(self._rows):
             top = MARGIN + place * height
             for run in row:
                 self._paint(painter, run, MARGIN + run.column * width, top)
@@ -149,7 +185,7 @@ class TerminalView(QWidget):
             column, row_number = cursor
             box = QRect(
                 round(MARGIN + column * width),
-                round(MARGIN + (row_number - first) * height),
+                round(MARGIN + (self._above + row_number - self._first) * height),
                 round(width),
                 round(height),
             )
@@ -160,7 +196,7 @@ class TerminalView(QWidget):
                 painter.drawRect(box)
         if self._typing and self.hasFocus():
             painter.setPen(CURSOR)
-            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+            painter.drawRect(whole.adjusted(0, 0, -1, -1))
 
     def _paint(self, painter: QPainter, run: Run, left: float, top: float) -> None:
         width, height = self._cell
@@ -195,8 +231,12 @@ class TerminalView(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         if not self._typing or self._screen is None:
-            super().keyPressEvent(event)
+            self._scroll(event)
             return
+        if event.modifiers() == Qt.KeyboardModifier.ShiftModifier and event.key() in _ENDS | _PAGES:
+            self._scroll(event)  # as in other terminals
+            return
+        self.verticalScrollBar().setValue(self.verticalScrollBar().maximum())
         if event.matches(QKeySequence.StandardKey.Paste) or (
             event.key() == Qt.Key.Key_V
             and event.modifiers() == Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
@@ -207,6 +247,15 @@ class TerminalView(QWidget):
         if data:
             self._type_bytes(data)
 
+    def _scroll(self, event: QKeyEvent) -> None:
+        bar = self.verticalScrollBar()
+        if event.key() in _ENDS:
+            bar.setValue(_ENDS[event.key()] * bar.maximum())
+        elif event.key() in _PAGES:
+            bar.setValue(bar.value() + _PAGES[event.key()] * bar.pageStep())
+        else:
+            super().keyPressEvent(event)  # its arrows
+
     def _paste(self) -> None:
         text = QGuiApplication.clipboard().text().replace("\r\n", "\r").replace("\n", "\r")
         data = text.replace("\x1b", "").encode()
@@ -214,10 +263,10 @@ class TerminalView(QWidget):
             self._type_bytes(b"\x1b[200~" + data + b"\x1b[201~" if self._screen.wants_bracketed_paste else data)
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
-        self.update()
+        self.viewport().update()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
-        self.update()
+        self.viewport().update()
 
 
 def _colors(ink: Ink) -> tuple[QColor, QColor | None]:

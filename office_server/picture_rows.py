@@ -27,6 +27,12 @@ class LastTurn(Row):
     duration_s: float | None
 
 
+class ToolInUse(Row):
+    tool: str
+    what: str = Field(description="the gist of what it does, in one line")
+    at: datetime
+
+
 class SeenSession(Row):
     """A session as a card shows it."""
 
@@ -53,6 +59,7 @@ class SeenSession(Row):
     author: str | None
     command_id: CommandId | None
     turn: LastTurn | None
+    tool: ToolInUse | None = Field(default=None, description="what its agent uses now, as far as it tells")
     turns: int
     cost_usd: float | None
 

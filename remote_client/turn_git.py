@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from remote_client.agents.adapter import Evidence
 from remote_client.scope import Scope
@@ -12,6 +13,14 @@ from shared.errors import SessionFailed
 
 COMMITS_KEPT = 100
 FILES_NAMED = 100
+SUBJECT_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Commit:
+    commit: str
+    at: datetime
+    subject: str
 
 
 @dataclass
@@ -19,6 +28,7 @@ class GitFacts:
     """`commits`: those that are new on the branch, oldest first."""
 
     commits: list[str] = field(default_factory=list[str])
+    told: list[Commit] = field(default_factory=list[Commit])
     evidence: list[Evidence] = field(default_factory=list[Evidence])
 
 
@@ -35,7 +45,11 @@ def _look(worktree: Worktree, scope: Scope, before: str | None, now: str | None)
     try:
         if now is not None and now != before:
             span = f"{before}..{now}" if before else now
-            facts.commits = here("rev-list", "--reverse", f"--max-count={COMMITS_KEPT}", span).split()
+            log = here(
+                "rev-list", "--reverse", f"--max-count={COMMITS_KEPT}", "--no-commit-header", "--format=%H %ct %s", span
+            )
+            facts.told = [_commit(*line.split(" ", 2)) for line in log.splitlines()]
+            facts.commits = [one.commit for one in facts.told]
             facts.evidence.append(
                 {"kind": "git", "head_before": before, "head_after": now, "commits": len(facts.commits)}
             )
@@ -47,6 +61,10 @@ def _look(worktree: Worktree, scope: Scope, before: str | None, now: str | None)
     except SessionFailed as error:
         facts.evidence.append({"kind": "git", "error": error.detail})
     return facts
+
+
+def _commit(commit: str, at: str, subject: str = "") -> Commit:
+    return Commit(commit, datetime.fromtimestamp(int(at), UTC), subject[:SUBJECT_CHARACTERS])
 
 
 def changed_files(here: Git, base: str, before: str | None, now: str | None) -> list[str]:

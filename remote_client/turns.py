@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from remote_client.agents.adapter import TurnEnd, Typing
@@ -16,6 +16,7 @@ from remote_client.office_records import ConfirmedStep, TypedStep
 from remote_client.sessions import Session
 from remote_client.turn_git import git_facts
 from remote_client.turn_moves import TurnMoves
+from remote_client.turn_seen import TurnSeen
 from remote_client.turn_words import in_words
 from remote_client.uplink import Uplink
 from shared.ids import ByteOffset, TurnId
@@ -94,6 +95,8 @@ class Turns:
         self, session: Session, hold: Hold, turn: "_Turn", drive: Callable[[Typing], Awaitable[TurnEnd]], typing: Typing
     ) -> Completion:
         command = hold.command
+        began = datetime.now(UTC) - timedelta(seconds=time.monotonic() - turn.began)
+        seen = TurnSeen(self._uplink, session, command, began)
         confirmed_at: datetime | None = None
 
         def confirmed() -> None:
@@ -107,10 +110,14 @@ class Turns:
                 TurnMoves.of(self._link, self._uplink, session, command) as moves,
                 self._approvals.of(session, hold, turn.turn_id) as approvals,
             ):
-                told = {"confirmed": confirmed, "moved": moves.tell, "asks": approvals.ask, "moot": approvals.moot}
+                told = {
+                    "confirmed": confirmed, "moved": moves.tell, "asks": approvals.ask, "moot": approvals.moot,
+                    "uses": seen.uses,
+                }  # fmt: skip
                 ended = await drive(replace(typing, **told))
             duration = time.monotonic() - turn.began
             facts = await git_facts(session, turn.head_before)
+            seen.commits(facts.told)
             session.status = _status_after(ended)
         finally:
             session.settled.set()

@@ -20,6 +20,7 @@ class Card:
                 text("span", seen.machine, "where")
                 self._state = State(seen.status, "")
             self._doing = text("p", "", "doing")
+            self._tool = text("p", "", "tool mono")
             self._tail = text("pre", "", role="group", aria_label=visit.words("session.tail"))
             with element("div", "foot"):
                 self._outcome = text("span", "", "outcome")
@@ -35,6 +36,8 @@ class Card:
         self.seen = seen
         self._state.become(seen.status, words.of("status", seen.status))
         self._doing.show(plain(doing(seen)))
+        self._tool.show(using(seen))
+        self._tool.set_visibility(seen.tool is not None)
         turn = seen.turn
         if turn is not None and turn.outcome is not None:
             self._outcome.show(in_words(turn.outcome, turn.evidence, words))
@@ -47,6 +50,11 @@ class Card:
 
     def show_tail(self, tail: str) -> None:
         self._tail.show(tail)
+
+
+def using(seen: SeenSession) -> str:
+    """The tool that its agent uses now, and for what."""
+    return plain(f"{seen.tool.tool} {seen.tool.what}".strip()) if seen.tool is not None else ""
 
 
 def doing(seen: SeenSession) -> str:

@@ -49,9 +49,13 @@ def by_day(bars: Sequence[Bar], cap: float | None, cap_name: str) -> dict[str, A
         **_COMMON,
         "grid": {"left": 12, "right": 16, "top": 26, "bottom": 8, "containLabel": True},
         "xAxis": {"type": "category", "data": [bar.label[5:] for bar in bars], **_AXIS},
-        "yAxis": {"type": "value", **_AXIS, **({"max": cap * 1.1} if cap is not None and cap > most else {})},
+        "yAxis": {"type": "value", **_AXIS, **(_with_room_for(cap) if cap is not None and cap > most else {})},
         "series": [{**_SERIES, "data": [bar.value for bar in bars], "markLine": line, "barMaxWidth": 42}],
     }
+
+
+def _with_room_for(cap: float) -> dict[str, Any]:
+    return {"max": cap * 1.1, "axisLabel": _AXIS["axisLabel"] | {"showMaxLabel": False}}
 
 
 def side_by_side(bars: Sequence[Bar]) -> dict[str, Any]:
@@ -76,13 +80,14 @@ def side_by_side(bars: Sequence[Bar]) -> dict[str, Any]:
 class Chart:
     """A chart with its name, and the same numbers as a table for whoever cannot see it."""
 
-    def __init__(self, name: str, as_table: str, columns: tuple[str, str, str]) -> None:
+    def __init__(self, name: str, as_table: str, columns: tuple[str, str, str], nothing: str) -> None:
         self._columns = columns
         with element("section", "sheet chart", aria_label=name):
             text("h3", name)
             with element("div", "drawn", role="img", aria_label=name) as self._frame:
                 self._chart = ui.echart({}, renderer="svg")
-            with element("details"):
+            self._nothing = text("p", nothing, "quiet")
+            with element("details") as self._details:
                 text("summary", as_table)
                 self._table = element("div", "scroll", tabindex="0")
 
@@ -92,6 +97,9 @@ class Chart:
 
     def show(self, options: dict[str, Any], bars: Sequence[Bar], measure: Measure, *, rows: int | None) -> None:
         """`rows`: how many bars lie above each other; None: they stand beside each other."""
+        for part in (self._frame, self._details):
+            part.set_visibility(bool(bars))
+        self._nothing.set_visibility(not bars)
         shown = cast("dict[str, Any]", self._chart.options)  # pyright: ignore[reportUnknownMemberType]
         shown.clear()
         shown.update(options)

@@ -64,7 +64,8 @@ class Detail:
             self._build_head(seen)
             self._build_actions(seen)
             chosen = tab if tab in _TABS else "current"
-            tabs = ui.tabs(on_change=lambda event: self._choose(str(event.value))).props("dense align=left")
+            tabs = ui.tabs(on_change=lambda event: self._choose(str(event.value)))
+            tabs.props("dense align=left outside-arrows")
             with tabs:
                 for name in _TABS:
                     ui.tab(name, self._visit.words(f"tab.{name}"))

@@ -179,7 +179,10 @@ def _bar(visit: Visit, made: Page, offices: list[Office], here: str) -> None:
         else:
             text("span", visit.office.name, "office quiet")
         _freshness(visit)
-        with attributed(ui.button(icon="more_horiz").props("flat dense"), aria_label=words("frame.more")), ui.menu():
+        with (
+            attributed(ui.button(icon="more_horiz", color=None).props("flat dense"), aria_label=words("frame.more")),
+            ui.menu(),
+        ):
             text("div", words("frame.signed_in", name=visit.who.name, role=words.of("role", visit.who.role)), "who")
             ui.separator()
             for theme in ("auto", "light", "dark"):

@@ -1,9 +1,10 @@
 """A session's output as a recording: what was put out when, and the moments worth jumping to. No I/O."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from office_server.backend.pages import SessionEvent, TimedChunk
 from shared.terminal_text import TerminalText
@@ -19,6 +20,7 @@ class Moment:
     seconds: float
     kind: str
     at: datetime
+    detail: Mapping[str, Any]
 
 
 class Recording:
@@ -34,7 +36,9 @@ class Recording:
                 now += min(max(pause, 0.0), _LONGEST_PAUSE_SECONDS)
             self._seconds.append(now)
         self.length_seconds = now
-        self.moments = [Moment(self._second_of(event.at), event.kind, event.at) for event in reversed(events)]
+        found = [Moment(self._second_of(event.at), event.kind, event.at, event.detail) for event in reversed(events)]
+        self.moments = sorted(found, key=lambda moment: moment.at)
+        """In the order in which they happened; of commits one learns later."""
 
     @property
     def is_empty(self) -> bool:

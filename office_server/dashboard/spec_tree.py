@@ -102,7 +102,7 @@ def build_timeline(visit: Visit, box: ui.element, events: list[SpecEvent], label
                     text("span", visit.words.of("spec_event", event.kind))
                     text("span", _author(event.author, visit), "quiet")
                     Ago(event.at, "quiet")
-                told = _told(event.detail)
+                told = _told(event.detail, visit.words)
                 if told:
                     text("p", told, "why")
         if not events:
@@ -113,7 +113,7 @@ def _author(author: str, visit: Visit) -> str:
     return visit.words("spec.an_agent") if author.startswith("session:") else author
 
 
-def _told(detail: dict[str, Any]) -> str:
+def _told(detail: dict[str, Any], words: Words) -> str:
     said: list[str] = []
     for name in _TOLD:
         value = detail.get(name)
@@ -123,5 +123,9 @@ def _told(detail: dict[str, Any]) -> str:
             value = len(value) if name == "comments" else ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
         if name == "commit":
             value = str(value)[:12]
-        said.append(str(value) if name in ("text", "answer", "title", "problem", "files") else f"{name} {value}")
+        said.append(
+            str(value)
+            if name in ("text", "answer", "title", "problem", "files")
+            else words(f"spec_told.{name}", value=value)
+        )
     return " · ".join(said)

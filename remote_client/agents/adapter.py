@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from remote_client.agents.tool_use import ToolUse
 from remote_client.monitor.patterns import PatternTable
 from remote_client.terminals import Chunk, ExitStatus, HookEvent, Terminals
 from shared.ids import ByteOffset, SessionId
@@ -97,6 +98,8 @@ class Typing:
     """The agent asks leave for something, and `AgentDriver.answer` can answer it."""
     moot: Callable[[int], None] = _ignore
     """The request of that number waits no longer, whoever answered it."""
+    uses: Callable[[ToolUse], None] = _ignore
+    """The agent uses a tool, or has used it."""
     key: str | None = None
     """Goes with what the driver writes for this turn, so that no restart of the client ever types it again."""
 

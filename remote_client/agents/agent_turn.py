@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from remote_client.agents.adapter import Evidence, Request, Typing
+from remote_client.agents.tool_use import ToolUse, gist
 from remote_client.monitor.findings import Finding, FindingKind
 from remote_client.monitor.hooks import is_question
 from remote_client.terminals import HOOK_OVER, HookEvent
@@ -13,6 +15,7 @@ from shared.states import SessionStatus, TurnOutcome
 
 TOLD_CHARACTERS = 16_384
 PULL_REQUESTS_KEPT = 20
+_TOOL_HOOKS = ("PreToolUse", "PostToolUse", "PostToolUseFailure")
 
 _STATUS = {
     FindingKind.NEEDS_PERMISSION: SessionStatus.NEEDS_PERMISSION,
@@ -49,7 +52,7 @@ class AgentTurn:
             self.ended.set_result(finding)
 
     def hear(self, event: HookEvent) -> None:
-        """A request for leave, or the end of one; else nothing."""
+        """A request for leave or the end of one, or the use of a tool; else nothing."""
         if self.ended.done() or event.at < self.start:
             return
         if event.name == HOOK_OVER:
@@ -59,6 +62,12 @@ class AgentTurn:
             tool = str(event.body.get("tool_name", ""))
             whole = not event.truncated and bool(tool)
             self._typing.asks(Request(event.number, tool, event.body.get("tool_input"), folder, whole))
+        elif event.name in _TOOL_HOOKS and (tool := str(event.body.get("tool_name") or "")):
+            over, failed = event.name != "PreToolUse", event.name == "PostToolUseFailure"
+            self.uses(ToolUse(tool, gist(event.body.get("tool_input")), datetime.now(UTC), over, failed))
+
+    def uses(self, use: ToolUse) -> None:
+        self._typing.uses(use)
 
     def confirm(self) -> None:
         if not self.confirmed.is_set():

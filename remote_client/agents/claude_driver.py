@@ -221,6 +221,11 @@ class ClaudeDriver:
             if self._transcript is not None:
                 for told in await self._transcript.news():
                     self._terminal.learn(told)
+                self._tell_tools(turn, self._transcript)
+
+    def _tell_tools(self, turn: AgentTurn, transcript: Transcript) -> None:
+        while transcript.tools:
+            turn.uses(transcript.tools.popleft())
 
     async def _verdict(self, turn: AgentTurn, finding: Finding) -> TurnEnd:
         self._terminal.requests.release()  # they were answered by keys, or are moot
@@ -234,7 +239,10 @@ class ClaudeDriver:
             comes = self._cost.is_told and outcome is TurnOutcome.DONE
             patience = TELLING_SETTLES_SECONDS if comes else STOPPED_SETTLES_SECONDS if stopped else SETTLES_SECONDS
             cost, counted = await self._cost.of_turn(patience)
-        written = await self._transcript.evidence(_SAYS.get(outcome)) if self._transcript is not None else []
+        written: list[Evidence] = []
+        if self._transcript is not None:
+            written = await self._transcript.evidence(_SAYS.get(outcome))
+            self._tell_tools(turn, self._transcript)
         known = [*([turn.interrupted_by] if turn.interrupted_by else []), *finding.evidence, *counted]
         evidence = known + [one for one in written if one not in known]
         return TurnEnd(outcome, bool(finding.marker), evidence, finding.at, alive, turn.pull_requests, cost)

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import threading
+from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from remote_client.agents.adapter import Evidence
+from remote_client.agents.tool_use import ToolUse, gist
 
 TAIL_BYTES = 4_194_304
 MESSAGE_CHARACTERS = 300
 INTERRUPTED = (["[Request interrupted by user]"], ["[Request interrupted by user for tool use]"])
-_TELLING = (b'"usage"', b"[Request interrupted by user", b'"isApiErrorMessage"')
+_TELLING = (b'"usage"', b"[Request interrupted by user", b'"isApiErrorMessage"', b'"tool_result"')
 _COUNTS = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
@@ -36,6 +39,9 @@ class Transcript:
         """All news since the turn began."""
         self.partial = False
         """Whether some of it was too much to be read."""
+        self.tools: deque[ToolUse] = deque()
+        """News of tools since the turn began, for whoever takes them from here."""
+        self._in_use: dict[str, ToolUse] = {}
 
     @property
     def usage(self) -> dict[str, int]:
@@ -47,6 +53,8 @@ class Transcript:
         self._offset = self.path.stat().st_size if self.path.exists() else 0
         self._usage.clear()
         self.said.clear()
+        self.tools.clear()
+        self._in_use.clear()
         self._began_at = datetime.now(UTC)
         self._seeks_prompt = self.partial = False
 
@@ -104,9 +112,12 @@ class Transcript:
                 return
             if entry["type"] == "user" and _is_interruption(entry["message"]["content"]):
                 yield {"kind": "transcript", "says": "interrupted"}
+            elif entry["type"] == "user":
+                self._end_tools(entry)
             elif entry["type"] == "assistant":
                 message = entry["message"]
                 self._count(str(message["id"]), message["usage"])
+                self._begin_tools(entry)
                 if entry.get("isApiErrorMessage"):
                     yield {"kind": "transcript", "says": "error", **_error(entry)}
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -115,8 +126,32 @@ class Transcript:
     def _is_earlier(self, timestamp: str) -> bool:
         return bool(timestamp) and self._began_at is not None and datetime.fromisoformat(timestamp) < self._began_at
 
+    def _begin_tools(self, entry: dict[str, Any]) -> None:
+        for block in _blocks(entry, "tool_use"):
+            use = ToolUse(str(block["name"]), gist(block.get("input")), _time_of(entry))
+            if self._in_use.setdefault(str(block["id"]), use) is use:
+                self.tools.append(use)
+
+    def _end_tools(self, entry: dict[str, Any]) -> None:
+        for block in _blocks(entry, "tool_result"):
+            use = self._in_use.pop(str(block["tool_use_id"]), None)
+            if use is not None:
+                self.tools.append(replace(use, at=_time_of(entry), over=True, failed=bool(block.get("is_error"))))
+
     def _count(self, message_id: str, usage: dict[str, Any]) -> None:
         self._usage[message_id] = {name: int(usage.get(name) or 0) for name in _COUNTS}
+
+
+def _blocks(entry: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Of a message's content those of a kind; a prompt is a mere text."""
+    content: Any = entry["message"].get("content")
+    blocks = cast(list[Any], content) if isinstance(content, list) else []
+    return [block for block in blocks if block.get("type") == kind]
+
+
+def _time_of(entry: dict[str, Any]) -> datetime:
+    told = entry.get("timestamp")
+    return datetime.fromisoformat(str(told)) if told else datetime.now(UTC)
 
 
 def _is_prompt(line: bytes) -> bool:

@@ -85,6 +85,7 @@ create table session_events (
 );
 create index session_events_session on session_events (session_id, id);
 create index session_events_office  on session_events (office_id, xact, id);
+create index session_events_tools   on session_events (session_id, id) where kind in ('tool.began', 'tool.ended');
 create index session_events_age     on session_events (at);
 create index session_events_command on session_events (command_id) where command_id is not null;
 

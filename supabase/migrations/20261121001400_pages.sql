@@ -136,7 +136,7 @@ returns jsonb language sql stable security definer set search_path = public, pg_
         order by f.urgency, f.at desc limit 100) f
 $$;
 
--- A session with its machine, its last turn, and what it has cost.
+-- A session with its machine, its last turn, the tool that its agent uses now, and what it has cost.
 create function semo.session_seen(p_session agent_sessions)
 returns jsonb language sql stable security definer set search_path = public, pg_temp as $$
   select jsonb_build_object(
@@ -148,10 +148,13 @@ returns jsonb language sql stable security definer set search_path = public, pg_
            'turn', case when t.id is not null then jsonb_build_object(
              'id', t.id, 'started_at', t.started_at, 'ended_at', t.ended_at, 'outcome', t.outcome, 'marker', t.marker, 'evidence', t.evidence,
              'commits', t.commits, 'duration_s', t.duration_s) end,
+           'tool', case when x.kind = 'tool.began' and t.ended_at is null and x.at >= t.started_at then x.detail || jsonb_build_object('at', x.at) end,
            'turns', u.turns, 'cost_usd', u.cost_usd)
   from remote_clients m
   left join lateral (select * from session_turns t where t.session_id = p_session.id order by t.started_at desc limit 1) t on true
   left join lateral (select count(*) as turns, sum(cost_usd) as cost_usd from session_turns t where t.session_id = p_session.id) u on true
+  left join lateral (
+    select * from session_events e where e.session_id = p_session.id and e.kind in ('tool.began', 'tool.ended') order by e.id desc limit 1) x on true
   left join agent_commands p on p.id = t.command_id
   where m.id = p_session.client_id
 $$;

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import signal
 from pathlib import Path
 
@@ -30,12 +31,21 @@ async def test_a_person_lends_their_machine_watches_answers_pauses_and_stops(tmp
                 f'[[repositories]]\npath = "{repository}"\n\n[agents.shell]\n\n'
                 f'[agents.claude]\ncommand = ["{claude_program()}"]\nenvironment = {json.dumps(variables)}\n'
             )
-            environment = os.environ | home.environment | {"SEMO_CLIENT_LEASE_SECONDS": "10"}
-            async with Watcher.before(state, policy, screen, environment) as person:
-                try:
+            environment = os.environ | home.environment | {
+                "SEMO_CLIENT_LEASE_SECONDS": "10", "XDG_CONFIG_HOME": str(tmp_path / "config"),
+                "PATH": f"{_editor(tmp_path)}:{os.environ['PATH']}",
+            }  # fmt: skip
+            try:
+                async with Watcher.before(state, policy, screen, environment) as person:
                     await _a_day(office, api, person, state)
-                finally:
-                    await semo("client", "stop", "--state", str(state))
+                    await _the_policy(person, policy, tmp_path / "edited")
+                    await person.do("page", "machine")
+                    await person.do("check", "Start at login")
+                    await person.do("click", "Stop the client")
+                    await person.until(lambda seen: seen["standing"] == "Not running")
+                await _the_next_login(tmp_path / "config", environment | {"DISPLAY": screen}, state)
+            finally:
+                await semo("client", "stop", "--state", str(state))
             ended = await semo("client", "status", "--state", str(state))
             assert ended.exit_code != 0, ended
     finally:
@@ -115,6 +125,44 @@ async def _a_day(office: RunningOffice, api: MessagesApi, person: Watcher, state
     await person.do("page", "hour")
     await _picture(person, "desktop-hour")
     assert (await person.do("look"))["standing"] == "Paused"
+
+
+def _editor(place: Path) -> Path:
+    """What opens files in this person's desktop: it only notes which."""
+    folder = place / "bin"
+    folder.mkdir()
+    program = folder / "xdg-open"
+    program.write_text(f'#!/bin/sh\necho "$1" > {place / "edited"}\n')
+    program.chmod(0o755)
+    return folder
+
+
+async def _the_policy(person: Watcher, policy: Path, edited: Path) -> None:
+    """It is shown, opened in the editor, and shown as it is in force once the person has saved it."""
+    await person.do("page", "policy")
+    await person.until(lambda seen: seen["policy"] == policy.read_text())
+    await person.do("click", "Open in the editor")
+    await person.until(lambda _: edited.exists() and edited.read_text().strip() in (str(policy), policy.as_uri()))
+    policy.write_text(policy.read_text() + '[checks.tidy]\nrun = ["true"]\n')
+    await person.until(lambda seen: "[checks.tidy]" in seen["policy"])
+    await person.until_text("tidy")
+
+
+async def _the_next_login(config: Path, environment: dict[str, str], state: Path) -> None:
+    """The system starts what was left for it, and that starts the client."""
+    [entry] = (config / "autostart").iterdir()
+    [command] = [line.removeprefix("Exec=") for line in entry.read_text().splitlines() if line.startswith("Exec=")]
+    window = await asyncio.create_subprocess_exec(*shlex.split(command), env=environment)
+    try:
+        async with asyncio.timeout(60):
+            while (await semo("client", "status", "--state", str(state))).exit_code != 0:
+                assert window.returncode is None
+        window.terminate()
+        assert await window.wait() == 0
+    finally:
+        if window.returncode is None:
+            window.kill()
+            await window.wait()
 
 
 async def _ended(office: RunningOffice, session: str) -> None:

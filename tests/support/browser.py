@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,43 @@ AXE = Path(".tools/agents/node_modules/axe-core/axe.min.js")
 _WAIT_MS = 30_000
 _PROGRAMS = (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium"))
 """The first opens no windows around the pages, which cost more than the pages."""
+WIDTHS = (360, 2560, 1280)
+THEMES = ("dark", "light")
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What somebody has before them; `width` in pixels."""
+
+    width: int
+    theme: str
+
+    def __str__(self) -> str:
+        return f"{self.width}-{self.theme}"
+
+
+SCREENS = [Screen(width, theme) for width in WIDTHS for theme in THEMES]
+_USUAL = Screen(1280, "light")
+
+_OUT_OF_REACH = """() => {
+  const seen = (one) => one.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && one.offsetWidth > 1
+  const dialogs = [...document.querySelectorAll("[role=dialog], dialog[open]")].filter(seen)
+  const place = dialogs.at(-1) ?? document.querySelector("main") ?? document.body
+  const wanted = "a[href], button, input, textarea, summary, [role=tab], [role=button], [role=checkbox]"
+  const lost = []
+  for (const one of place.querySelectorAll(wanted)) {
+    if (one.disabled || !seen(one) || one.matches(".skip")) continue  // that link comes into sight with the focus
+    const target = one.closest(".q-field, .q-checkbox, .q-slider") ?? one
+    target.scrollIntoView({ block: "center", inline: "center", behavior: "instant" })
+    const box = (target === one ? one.getClientRects()[0] : null) ?? target.getBoundingClientRect()
+    const x = box.left + box.width / 2, y = box.top + box.height / 2
+    const hit = document.elementFromPoint(x, y)
+    if (!hit || !(target.contains(hit) || hit.contains(target)) || x < 0 || x > innerWidth)
+      lost.push(`${one.outerHTML.slice(0, 120)} below ${hit?.outerHTML.slice(0, 60)}`)
+  }
+  return lost
+}"""
+"""What can be pressed or typed into, in the dialog on top or else in the page, and yet is met by no pointer."""
 
 
 @asynccontextmanager
@@ -33,8 +71,9 @@ async def chromium() -> AsyncGenerator[Browser]:
 class Tab:
     """One tab in the pages of an office. Keeps what the browser complained of."""
 
-    def __init__(self, page: Page, office: RunningOffice) -> None:
+    def __init__(self, page: Page, office: RunningOffice, screen: Screen = _USUAL) -> None:
         self.page = page
+        self.screen = screen
         self.office = office
         self.complaints: list[str] = []
         page.set_default_timeout(_WAIT_MS)
@@ -42,11 +81,15 @@ class Tab:
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     @classmethod
-    async def open(cls, browser: Browser, office: RunningOffice, *, language: str = "en", width: int = 1280) -> "Tab":
+    async def open(
+        cls, browser: Browser, office: RunningOffice, *, language: str = "en", screen: Screen = _USUAL
+    ) -> "Tab":
         context = await browser.new_context(
-            viewport={"width": width, "height": 900}, locale=language, reduced_motion="reduce"
+            viewport={"width": screen.width, "height": 900}, locale=language, reduced_motion="reduce"
         )
-        return cls(await context.new_page(), office)
+        tab = cls(await context.new_page(), office, screen)
+        await tab.wear(screen.theme)
+        return tab
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -72,6 +115,14 @@ class Tab:
     async def theme(self, theme: str) -> None:
         await self.page.evaluate(f"window.semo.theme({theme!r})")
 
+    async def wear(self, theme: str) -> None:
+        """As if it had been chosen in an earlier visit."""
+        address = f"{self.office.status['office_url']}/dashboard"
+        await self.page.context.add_cookies([{"name": "semo_theme", "value": theme, "url": address}])
+
+    async def speak(self, language: str) -> None:
+        await self.page.goto(f"{self.office.status['office_url']}/dashboard/language/{language}")
+
     async def says(self, text: str) -> None:
         """Until the text stands somewhere in sight."""
         await self.page.get_by_text(text).first.wait_for(state="visible")
@@ -91,6 +142,21 @@ class Tab:
             for one in found["violations"]
             if one["impact"] in ("serious", "critical")
         ]
+
+    async def fits(self) -> None:
+        """At every width all can be seen and pressed, and axe has nothing to say, in the dark and in the light."""
+        await self.page.wait_for_function("!document.querySelector('.q-notification')")  # axe would measure its fading
+        for width in WIDTHS:
+            await self.page.set_viewport_size({"width": width, "height": 900})
+            assert await self.overflow() <= 0, f"{width} px: wider than the window"
+            lost = await self.page.evaluate(_OUT_OF_REACH)
+            assert lost == [], f"{width} px: out of reach are {lost}"
+        for theme in THEMES:
+            await self.theme(theme)
+            wrong = await self.violations()
+            assert wrong == [], f"{theme}: {wrong}"
+        await self.page.set_viewport_size({"width": self.screen.width, "height": 900})
+        await self.theme(self.screen.theme)
 
     async def overflow(self) -> int:
         """By how many pixels the page is wider than its window."""

@@ -18,13 +18,16 @@ VARIABLES = (
 
 def claude_program() -> Path:
     """Skips the test where `scripts/test-tools` could not fetch it; under CI that fails."""
-    found = sorted(AGENTS.glob("node_modules/@anthropic-ai/claude-code-*/claude"))
-    if found:
-        return found[0]
+    if found := claude_if_there():
+        return found
     missing = "there is no Claude Code for tests: run scripts/test-tools (it needs npm)"
     if os.environ.get("CI"):
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+def claude_if_there() -> Path | None:
+    return next(iter(sorted(AGENTS.glob("node_modules/@anthropic-ai/claude-code-*/claude"))), None)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 from PySide6.QtCore import QPoint, QSocketNotifier, Qt
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
 from desktop_client.app import Desktop
-from desktop_client.autostart import Autostart
+from desktop_client.autostart import Autostart, at_login
 from desktop_client.machines import Machine
 from desktop_client.notices import Notice
 from desktop_client.window import PAGES
@@ -51,6 +51,8 @@ class Driver:
         if do == "click":
             button = self._one(QPushButton, what)
             QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        elif do == "check":
+            QTest.keyClick(self._one(QCheckBox, what), Qt.Key.Key_Space)
         elif do == "fill":
             field = self._one(QLineEdit, what)
             field.clear()
@@ -95,6 +97,7 @@ class Driver:
             "standing": self._window.standing.text(),
             "notices": [notice.title for notice in self._notices],
             "terminal": self._window.sessions.terminal.text(),
+            "policy": self._window.policy.text.toPlainText(),
             "exact": [one.toPlainText() for one in exact],
             "said": self._window.statusBar().currentMessage(),
             "page": PAGES[self._window.pages.currentIndex()],
@@ -120,7 +123,7 @@ def main() -> None:
     application.setStyle("Fusion")
     application.setQuitOnLastWindowClosed(False)
     machines = [Machine(Path(state), Path(policy))]
-    desktop = Desktop(Words((language or ["en"])[0]), machines, Autostart(["semo", "desktop"]))
+    desktop = Desktop(Words((language or ["en"])[0]), machines, Autostart(at_login([(state, policy)])))
     desktop.window.show()
     driver = Driver(desktop)
     application.exec()

@@ -12,14 +12,17 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from desktop_client.autostart import Autostart
 from desktop_client.keys import key_bytes
 from desktop_client.machines import ORDER, Machine
 from desktop_client.notices import Notices
 from desktop_client.screen import Ink, Run, Screen, inked_rows
+from desktop_client.terminal import TerminalView
 from desktop_client.wording import LANGUAGES, Words, read
-from shared.local import Asked, ClientState, LocalApproval, LocalOffice, LocalSession
+from shared.local import Asked, ClientState, LocalApproval, LocalOffice, LocalQuestion, LocalSession
 
 STATE = ClientState(
     "c", "laptop", "1", 7, "live", "2026-11-21T12:04:31+00:00", [LocalOffice("o", "acme/web")], 6, 0, None, "/s"
@@ -104,7 +107,9 @@ def test_each_thing_is_told_once_and_old_failures_not_at_all() -> None:
     seen.take({"asked": [replace(FAILED, command_id="c2"), FAILED], "approvals": []})
     told = notices.of(seen)
     assert [(one.page, one.subject) for one in told] == [("sessions", "s"), ("hour", "c2")]
-    seen.take({"sessions": []})
+    seen.take({"questions": [LocalQuestion("q", "o", "s", "BE", "Which one?", [])]})
+    assert [(one.page, one.subject, one.text) for one in notices.of(seen)] == [("waiting", "question q", "Which one?")]
+    seen.take({"sessions": [], "questions": []})
     notices.of(seen)
     seen.take({"sessions": [replace(SESSION, status="waiting_input")]})
     assert [one.page for one in notices.of(seen)] == ["sessions"], "it asks again"
@@ -148,3 +153,34 @@ def test_it_starts_at_login_as_the_system_wants_it(
         assert '"/my folder/100%%" /p\n' in text
     autostart.set(False)
     assert not autostart.is_on
+
+
+def test_a_terminal_is_scrolled_back_and_follows_again_at_its_end() -> None:
+    application = QApplication.instance() or QApplication([])
+    typed: list[bytes] = []
+    view = TerminalView("Terminal", typed.append)
+    view.resize(600, 300)
+    view.begin((80, 24))
+    view.show()
+
+    def feed(first: int, last: int) -> None:
+        view.feed("".join(f"line {number}\r\n" for number in range(first, last)).encode())
+        application.processEvents()
+
+    feed(0, 200)
+    assert "line 199" in view.shown()
+    QTest.keyClick(view, Qt.Key.Key_PageUp)
+    application.processEvents()
+    before = view.shown()
+    assert "line 199" not in before
+    feed(200, 210)
+    assert view.shown() == before, "it stays where somebody reads"
+    view.set_typing(True)
+    QTest.keyClick(view, Qt.Key.Key_Home, Qt.KeyboardModifier.ShiftModifier)
+    application.processEvents()
+    assert (view.shown()[0], typed) == ("line 0", [])
+    QTest.keyClick(view, Qt.Key.Key_A)
+    application.processEvents()
+    assert ("line 209" in view.shown(), typed) == (True, [b"a"])
+    view.begin(None)
+    view.close()

@@ -56,10 +56,11 @@ class _Costs:
                 self._numbers = {name: self._number(name) for name in ("sum", "today_sum", "turns", "each")}
             with element("section", "charts", aria_label=words("spending.charts")):
                 table, value, cap = words("spending.as_table"), words("spending.spent"), words("spending.cap")
-                self._days = Chart(words("spending.by_day"), table, (words("spending.day"), value, cap))
+                none = words("spending.nothing")
+                self._days = Chart(words("spending.by_day"), table, (words("spending.day"), value, cap), none)
                 with element("div", "chart-pair"):
                     self._sides = {
-                        by: Chart(words(f"spending.by_{by}"), table, (words(f"spending.{by}"), value, cap))
+                        by: Chart(words(f"spending.by_{by}"), table, (words(f"spending.{by}"), value, cap), none)
                         for by, _ in _SIDES
                     }
             text("p", words("spending.honest"), "quiet small")

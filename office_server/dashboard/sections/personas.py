@@ -1,6 +1,7 @@
 """Personas: looked at with every version they had and the file as agents read it, and changed into the office's own."""
 
 from functools import partial
+from textwrap import shorten
 
 from nicegui import ui
 from pydantic import ValidationError
@@ -29,7 +30,7 @@ class Personas:
                         text("h3", f"{one.role} · {one.name}")
                         said = "settings.own" if one.office_id else "settings.default"
                         text("span", f"{words(said)} · {words('settings.version', version=one.version)}", "quiet")
-                    text("p", one.persona_prompt.strip().split("\n")[0][:200], "quiet")
+                    text("p", shorten(one.persona_prompt, 200, placeholder=" …"), "quiet")
                     with element("div", "does"):
                         button(words("settings.open"), partial(self._open, one))
 

@@ -1,8 +1,10 @@
 """Now: the live terminal, what the session works on, and what happened in it lately."""
 
 from office_server.dashboard.bits import Ago, element, plain, text
+from office_server.dashboard.cards import using
 from office_server.dashboard.feed import News
 from office_server.dashboard.live_terminal import LiveTerminal
+from office_server.dashboard.outcomes import happened, is_telling
 from office_server.dashboard.tabs.base import Tab
 from office_server.picture_rows import SeenSession
 
@@ -18,6 +20,11 @@ class Current(Tab):
             with element("aside", "beside", aria_label=words("session.facts")):
                 text("h3", words("session.prompt"))
                 self._prompt = text("p", "", "said", tabindex="0")
+                with element("section", aria_label=words("session.tool")) as self._tool_box:
+                    text("h3", words("session.tool"))
+                    with element("p", "tool"):
+                        self._tool = text("span", "", "mono")
+                        self._tool_since = Ago(None, "quiet")
                 text("h3", words("session.activity"))
                 self._activity = element("ol", "activity")
                 text("h3", words("session.facts"))
@@ -30,7 +37,7 @@ class Current(Tab):
         if self.terminal is not None and seen.id in news.moved:
             await self.terminal.follow()
         if news.new_picture and seen != self.seen:
-            moved = (seen.status, seen.turn) != (self.seen.status, self.seen.turn)
+            moved = (seen.status, seen.turn, seen.tool) != (self.seen.status, self.seen.turn, self.seen.tool)
             self.seen = seen
             self._show(seen)
             if moved:
@@ -38,16 +45,21 @@ class Current(Tab):
 
     def _show(self, seen: SeenSession) -> None:
         self._prompt.show(plain(seen.prompt or self.words("session.no_prompt")))
+        self._tool_box.set_visibility(seen.tool is not None)
+        if seen.tool is not None:
+            self._tool.show(using(seen))
+            self._tool_since.show(seen.tool.at)
 
     async def _show_activity(self) -> None:
-        events = await self.visit.services.backend.pages.events(self.seen.id, 30)
+        found = await self.visit.services.backend.pages.events(self.seen.id, 60)
+        events = [event for event in found if is_telling(event.kind, event.detail)][:30]
         if self._activity.is_deleted:
             return
         self._activity.clear()
         with self._activity:
             for event in events:
                 with element("li"):
-                    text("span", self.words.of("event", event.kind))
+                    text("span", happened(self.words, event.kind, event.detail))
                     Ago(event.at, "quiet")
             if not events:
                 text("li", self.words("session.quiet"), "quiet")

@@ -9,19 +9,25 @@ from nicegui import ui
 
 from office_server.dashboard.bits import attributed, button, element, empty, text
 from office_server.dashboard.live_terminal import COLOURS
+from office_server.dashboard.outcomes import happened
 from office_server.dashboard.recording import Moment, Recording
 from office_server.dashboard.tabs.base import Tab
 
 _TICK_SECONDS = 0.1
-_WORTH_A_JUMP = ("turn.", "approval_", "command.typed", "taken_over", "session.needs", "session.wait", "session.error")
+_WORTH_A_JUMP = (
+    "turn.", "tool.began", "git.", "approval_", "command.typed", "taken_over", "session.needs", "session.wait",
+    "session.error",
+)  # fmt: skip
+_MOST_JUMPS = 200
 _MOST_LINES = 4000
+_MOST_EVENTS = 1000
 
 
 class Logs(Tab):
     async def build(self) -> None:
         pages = self.visit.services.backend.pages
         chunks = await pages.whole_output(self.seen.id)
-        self._recording = Recording(chunks, await pages.events(self.seen.id, 500))
+        self._recording = Recording(chunks, await pages.events(self.seen.id, _MOST_EVENTS))
         if self._recording.is_empty:
             empty(self.words("logs.none"), self.words("logs.none_hint"))
             return
@@ -52,14 +58,14 @@ class Logs(Tab):
             self._slider.on("update:model-value", self._scrubbed, throttle=0.15)
         moments = [one for one in self._recording.moments if one.kind.startswith(_WORTH_A_JUMP)]
         with element("ol", "moments"):
-            for moment in moments[-60:]:
+            for moment in moments[-_MOST_JUMPS:]:
                 with element("li"):
                     button(self._name_of(moment), partial(self._jump, moment), "button jump")
         ui.timer(_TICK_SECONDS, self._tick)
 
     def _name_of(self, moment: Moment) -> str:
         minutes, seconds = divmod(int(moment.seconds), 60)
-        return f"{minutes}:{seconds:02} {self.words.of('event', moment.kind)}"
+        return f"{minutes}:{seconds:02} {happened(self.words, moment.kind, moment.detail)}"
 
     def _scrubbed(self, event: Any) -> None:
         self._seek(float(event.args))

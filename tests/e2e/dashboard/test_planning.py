@@ -29,17 +29,6 @@ async def applied(api: httpx.AsyncClient, text: str) -> str:
     return str(answer.json()["id"])
 
 
-async def fits(tab: Tab) -> None:
-    """At every width, in light and dark, and axe has nothing to say."""
-    await tab.page.wait_for_function("!document.querySelector('.q-notification')")  # axe would measure its fading
-    for width in (360, 2560, 1280):
-        await tab.page.set_viewport_size({"width": width, "height": 900})
-        assert await tab.overflow() <= 0, f"{width} px"
-    for theme in ("light", "dark"):
-        await tab.theme(theme)
-        assert await tab.violations() == [], theme
-
-
 async def test_a_plan_is_applied_followed_hurried_paused_and_cancelled(tab: Tab, office: RunningOffice):
     name = f"checkout-{uuid4().hex[:6]}"
     await tab.go("plans")
@@ -62,7 +51,7 @@ async def test_a_plan_is_applied_followed_hurried_paused_and_cancelled(tab: Tab,
     await tab.page.locator(".job", has_text="endless").locator(".is-running").wait_for()
     await tab.page.locator(".job", has_text="waits for wave 1, of which 1 job is left").wait_for()
     await tab.page.get_by_role("progressbar", name=name).and_(tab.page.locator("[aria-valuenow='33']")).wait_for()
-    await fits(tab)
+    await tab.fits()
 
     await tab.page.locator(".job", has_text="api").locator("a").focus()
     await tab.page.keyboard.press("o")
@@ -80,7 +69,7 @@ async def test_a_plan_is_applied_followed_hurried_paused_and_cancelled(tab: Tab,
     await tab.page.locator(".plan-head .is-running").wait_for()
     await tab.press("Graph")
     await tab.page.locator(".graph .node.is-running").wait_for()
-    await fits(tab)
+    await tab.fits()
     await tab.page.locator(".graph .node", has_text="endless").click()
     await dialog.get_by_text("To its session").wait_for()
     assert "job=" in tab.page.url
@@ -146,7 +135,7 @@ async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_questio
     await dialog.get_by_label("Comment", exact=True).last.fill("Which <b>table</b>?")
     await tab.press("Comment", "[role=dialog]")
     await tab.page.locator("[aria-label='design.md'] .comment", has_text="Which <b>table</b>?").wait_for()
-    await fits(tab)
+    await tab.fits()
     await tab.press("Send back")
     await tab.press("Send back", "[role=dialog]")
     await tab.page.locator("[aria-label='design.md'] .line.new", has_text="# Design of round 2").wait_for()
@@ -165,7 +154,7 @@ async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_questio
     await dialog.get_by_label("Prompt").last.fill("echo by hand > hand.txt")
     await tab.press("Add a work session", "[role=dialog]")
     await tab.page.locator(".work", has_text="By hand").wait_for()
-    await fits(tab)
+    await tab.fits()
 
     await tab.go("attention")
     asks = tab.page.locator(".item", has_text="Shall it go on?")

@@ -125,3 +125,30 @@ async def test_a_conversation_can_be_found_by_its_name_in_the_evidence(tmp_path:
     [said, conversation] = await transcript.evidence("interrupted")
     assert said == INTERRUPTED
     assert conversation["usage"]["input_tokens"] == 5
+
+
+async def test_tools_are_told_when_they_begin_and_when_they_are_over_each_once(tmp_path: Path) -> None:
+    def uses(name: str, use: str, **given: str) -> dict[str, Any]:
+        block = {"type": "tool_use", "id": use, "name": name, "input": given}
+        return answer("m", 1) | {"message": {"id": "m", "usage": {}, "content": [block]}}
+
+    def over(use: str, *, failed: bool = False) -> dict[str, Any]:
+        block = {"type": "tool_result", "tool_use_id": use, "content": "…", "is_error": failed}
+        return {"type": "user", "message": {"content": [block]}, "timestamp": "2100-01-01T00:00:00.500Z"}
+
+    transcript = Transcript("a-conversation", tmp_path / "t.jsonl")
+    transcript.begin_turn()
+    write(
+        transcript.path, uses("Bash", "1", description="Lists", command="ls\nls -l"), uses("Read", "2", file_path="/a")
+    )
+    write(transcript.path, uses("Bash", "1", command="ls"), over("2"), over("1", failed=True), over("unknown"))
+    write(transcript.path, uses("Task", "3", prompt="in a conversation of its own") | {"isSidechain": True})
+    assert await transcript.news() == []
+    told = [(use.tool, use.what, use.over, use.failed) for use in transcript.tools]
+    assert told == [
+        ("Bash", "ls", False, False), ("Read", "/a", False, False), ("Read", "/a", True, False),
+        ("Bash", "ls", True, True),
+    ]  # fmt: skip
+    assert transcript.tools[-1].at.isoformat() == "2100-01-01T00:00:00.500000+00:00"
+    transcript.begin_turn()
+    assert not transcript.tools
