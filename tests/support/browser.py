@@ -146,7 +146,7 @@ class Tab:
     async def fits(self) -> None:
         """At every width all can be seen and pressed, and axe has nothing to say, in the dark and in the light."""
         await self.page.wait_for_function("!document.querySelector('.q-notification')")  # axe would measure its fading
-        for width in WIDTHS:
+        for width in (320, *WIDTHS, 3840):
             await self.page.set_viewport_size({"width": width, "height": 900})
             assert await self.overflow() <= 0, f"{width} px: wider than the window"
             lost = await self.page.evaluate(_OUT_OF_REACH)

@@ -15,7 +15,7 @@ from office_server.dashboard.tabs.base import Tab
 
 _TICK_SECONDS = 0.1
 _WORTH_A_JUMP = (
-    "turn.", "tool.began", "git.", "approval_", "command.typed", "taken_over", "session.needs", "session.wait",
+    "turn.", "tool.began", "git.", "approval.", "command.typed", "taken_over", "session.needs", "session.wait",
     "session.error",
 )  # fmt: skip
 _MOST_JUMPS = 200

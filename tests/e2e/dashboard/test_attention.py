@@ -53,7 +53,7 @@ async def test_an_agent_gets_leave_by_one_key_is_seen_at_its_tool_and_found_agai
     await tab.go(f"sessions?session={session}&tab=logs")
     jump = dialog.locator(".moments button", has_text=f"Committed Made {word}")
     await jump.wait_for()
-    for moment in ("Uses Bash until test", "It was approved Bash"):
+    for moment in ("Uses Bash until test", "It was given leave: Bash"):
         assert await dialog.locator(".moments button", has_text=moment).count() == 1, moment
     await tab.fits()
     await dialog.locator(".moments button", has_text="Uses Bash until test").click()

@@ -1,23 +1,31 @@
 """The pages in a real browser, against a real office with real sessions: every page, and what is done on it."""
 
 import base64
+import json
 import os
 import re
 import signal
+from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 from playwright.async_api import Browser
 
 from tests.support.browser import Tab, sign_in_code
 from tests.support.picture_office import drawn
-from tests.support.running_office import RunningOffice
+from tests.support.running_office import RunningOffice, semo
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 PAGES = (
     "attention", "sessions", "execute", "machines", "pool", "commands", "costs", "settings", "plans", "spec_tasks",
 )  # fmt: skip
 DONE = "echo '[SEMO:DONE]'"
+
+
+async def choose(tab: Tab, label: str, option: str) -> None:
+    await tab.page.get_by_label(label).first.click()
+    await tab.page.get_by_role("option", name=option).click()
 
 
 async def run(office: RunningOffice, text: str, role: str = "BE") -> dict[str, object]:
@@ -85,7 +93,12 @@ async def test_a_session_is_found_opened_steered_and_ended(tab: Tab, office: Run
     await card.wait_for()
     await tab.page.wait_for_function("document.querySelectorAll('.card').length === 1")
     await tab.page.wait_for_function(f"document.querySelector('.card pre').textContent.includes('building {word}')")
-    await card.locator("a").click()
+    await choose(tab, "Which sessions", "Waiting for a person")
+    await card.wait_for(state="detached")
+    await choose(tab, "Which sessions", "All that live")
+    await choose(tab, "Order", "Latest activity")
+    assert "sort=activity" in tab.page.url
+    await card.locator(".foot").click(force=True)  # the whole card leads there, not its name alone
     dialog = tab.page.get_by_role("dialog")
     await tab.page.wait_for_function(f"document.querySelector('.xterm-rows')?.textContent.includes('building {word}')")
     assert "session=" in tab.page.url
@@ -103,8 +116,16 @@ async def test_a_session_is_found_opened_steered_and_ended(tab: Tab, office: Run
     )
     await tab.press("Give back", "[role=dialog]")
 
+    await dialog.get_by_label("Send a prompt to this session").fill(f"echo begun {word}; sleep 600")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.wait_for_function(f"document.querySelector('.xterm-rows')?.textContent.includes('begun {word}')")
+    await tab.page.locator(".opened .state.is-executing").wait_for()
+    await tab.press("Interrupt", "[role=dialog]")
+    await tab.page.locator(".opened .state.is-ready").wait_for()
+
     await dialog.get_by_role("tab", name="History").click()
     await dialog.locator(".turn", has_text=f"once more {word}").wait_for()
+    await dialog.locator(".turn", has_text=f"begun {word}").get_by_text("Interrupted").wait_for()
     await tab.page.reload()
     await tab.live()
     await tab.page.get_by_role("dialog").locator(".turn", has_text=f"once more {word}").wait_for()
@@ -172,22 +193,56 @@ async def test_alt_arrows_lead_to_the_neighbours_even_from_the_terminal(tab: Tab
     )
 
 
-async def test_a_machine_is_enrolled_by_code_and_picture_and_renamed(tab: Tab, office: RunningOffice):
+async def test_a_machine_is_enrolled_by_code_and_picture_renamed_drained_and_shut_out(
+    tab: Tab, office: RunningOffice, tmp_path: Path
+):
+    first, second = f"machine-{uuid4().hex[:6]}", f"builder-{uuid4().hex[:6]}"
     await tab.go("machines")
     await tab.press("Enrol a machine")
-    await tab.page.locator(".code").wait_for()
-    assert re.fullmatch(r"[0-9A-Z]{4}-[0-9A-Z]{4}", await tab.page.locator(".code").inner_text())
     await tab.page.locator("img.qr").wait_for()
+    code = await tab.page.locator(".code").inner_text()
+    await tab.fits()
     await tab.press("Close", "[role=dialog]")
-    await tab.press("Rename")
-    await tab.page.get_by_role("dialog").get_by_label("Name").first.fill("builder-7")
+    joined = await semo(
+        "client", "join", code, "--office-url", office.status["office_url"], "--name", first, "--state", str(tmp_path)
+    )
+    assert joined.exit_code == 0, joined
+    await tab.page.locator(".card", has_text=first).get_by_role("button", name="Rename").click()
+    await tab.page.get_by_role("dialog").get_by_label("Name").first.fill(second)
     await tab.press("Save", "[role=dialog]")
-    await tab.page.locator(".card", has_text="builder-7").wait_for()
-    assert await office.rows("remote_clients", name="builder-7")
-    await tab.press("Drain")
-    await tab.says("It drains")
-    await tab.press("Take work again")
-    await tab.page.get_by_text("It drains").wait_for(state="detached")
+    card = tab.page.locator(".card", has_text=second)
+    await card.get_by_role("button", name="Drain").click()
+    await card.get_by_text("It drains").wait_for()
+    await card.get_by_role("button", name="Take work again").click()
+    await card.get_by_text("It drains").wait_for(state="detached")
+    await card.get_by_role("button", name="Revoke").click()
+    await tab.press("Revoke", "[role=dialog]")
+    await card.wait_for(state="detached")
+    [row] = await office.rows("remote_clients", name=second)
+    assert row["revoked_at"] is not None
+
+
+async def test_the_pool_shows_who_holds_what_why_the_rest_waits_and_what_is_left_in_peace(
+    tab: Tab, office: RunningOffice
+):
+    [client] = office.status["client_ids"]
+    async with await psycopg.AsyncConnection.connect(office.status["db_url"], autocommit=True) as database:
+        await database.execute(
+            "insert into role_circuits (client_id, office_id, role, failures, error_code, error, opened_at, open_until)"
+            " values (%s, %s, 'DevOps', 3, 'session_failed', 'no such folder', now(), now() + interval '1 hour')"
+            " on conflict do nothing",
+            [client, office.status["office_id"]],
+        )
+        waits = await office.insert("send_prompt", {"role": "DevOps", "text": "uname"})
+        await tab.go("pool")
+        await tab.page.locator("tr", has_text="Sessions of this role could not be made").wait_for()
+        await tab.page.locator("tr", has_text="no such folder").wait_for()
+        await tab.page.locator("tr", has_text=re.compile("warm|cold")).first.wait_for()
+        await tab.fits()
+        async with office.api() as api:
+            (await api.post(f"commands/{waits}/cancel")).raise_for_status()
+        await database.execute("delete from role_circuits where role = 'DevOps'")
+    await tab.says("Nothing waits")
 
 
 async def test_a_command_shows_its_receipts_and_result(tab: Tab, office: RunningOffice):
@@ -248,11 +303,13 @@ async def test_limits_are_changed_and_what_makes_no_sense_is_refused(tab: Tab, o
     await limit.fill("1000")
     await tab.press("Save")
     await tab.says("This cannot be asked like that")
-    await limit.fill("5")
+    await limit.fill("6")
+    pattern = {"name": "ours", "kind": "marker", "literal": "[OURS]", "anchors": []}
+    await tab.page.get_by_label("What else to look for in output").first.fill(json.dumps([pattern]))
     await tab.press("Save")
     await tab.says("Saved")
     [row] = await office.rows("offices", id=office.status["office_id"])
-    assert row["session_limit"] == 5
+    assert (row["session_limit"], row["patterns"][0]["name"]) == (6, "ours")
 
 
 async def test_a_persona_is_previewed_changed_and_gets_a_version_of_its_own(tab: Tab, office: RunningOffice):
@@ -315,6 +372,14 @@ async def test_a_lost_network_and_a_restart_of_the_server_are_said_and_recovered
     await tab.page.locator(".card a").first.click()
     await tab.page.locator(".xterm-rows").wait_for()
     opened = tab.page.url
+    database = office.pid_of("local_supabase")
+    os.kill(database, signal.SIGSTOP)
+    try:
+        await tab.page.wait_for_selector('#fresh:not([data-state="live"])')
+        await tab.says("Last update")
+    finally:
+        os.kill(database, signal.SIGCONT)
+    await tab.live()
     await tab.page.context.set_offline(True)
     server = office.pid_of("office_server")
     os.kill(server, signal.SIGKILL)

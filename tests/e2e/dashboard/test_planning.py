@@ -140,6 +140,9 @@ async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_questio
     await tab.press("Send back", "[role=dialog]")
     await tab.page.locator("[aria-label='design.md'] .line.new", has_text="# Design of round 2").wait_for()
     await tab.page.get_by_text("sent back by").wait_for()
+    await tab.page.get_by_label("Version of the documents").first.click()
+    await tab.page.get_by_role("option", name=re.compile("Version 1")).click()
+    await tab.page.locator("[aria-label='design.md'] .line", has_text="# Design of round 1").wait_for()
 
     await tab.go("attention")
     review = tab.page.locator(".item", has_text=f"Speak {name}")

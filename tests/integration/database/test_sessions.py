@@ -279,6 +279,24 @@ async def test_output_is_pruned_by_size_oldest_first_per_office(world: World) ->
     assert (await world.session(session))["output_bytes"] == 98304, "offsets go on where they were"
 
 
+async def test_what_was_seen_of_a_worktree_is_forgotten_after_an_hour_and_nothing_else(world: World) -> None:
+    office, client, session = await a_session(world)
+    seen = {"diff": "secret plans"}
+    asked: list[Row] = []
+    for kind in ("read_work", "read_work", "get_output"):
+        asked.append(await world.command(office, kind, session_id=session))
+        [held] = await client.claim()
+        await client.complete(held, p_result=seen)
+    recent, *old = asked
+    for one in old:
+        await world.owner.ask(
+            "update agent_commands set finished_at = now() - interval '61 minutes' where id = %s", one["id"]
+        )
+    await world.service.call("prune_output")
+    found = [result["result"] for one in (recent, *old) for result in await world.results(one)]
+    assert found == [seen, {"forgotten": True}, seen]
+
+
 async def test_output_is_pruned_by_age(world: World) -> None:
     _, client, session = await a_session(world)
     await client.call("append_output", p_chunks=[chunk(session, 0, "old"), chunk(session, 3, "new")])

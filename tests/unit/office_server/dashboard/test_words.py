@@ -2,12 +2,14 @@
 
 import ast
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
 from office_server.dashboard import frame, pages
 from office_server.dashboard.words import ALL, LANGUAGES, chosen
+from shared.states import ApprovalStatus, ExecutionStatus, PullRequestState, SessionStatus
 
 MANY = 100
 DASHBOARD = Path(frame.__file__).parent
@@ -82,6 +84,16 @@ def test_every_text_that_a_page_asks_for_is_in_the_catalogue():
     ]
     assert [key for key in asked if key not in ALL["en"].keys] == []
     assert len(asked) > MANY
+
+
+@pytest.mark.parametrize(
+    ("group", "moves"),
+    [("session", SessionStatus), ("approval", ApprovalStatus), ("execution", ExecutionStatus),
+     ("pull_request", PullRequestState)],
+)  # fmt: skip
+def test_whatever_moves_in_a_session_has_words(group: str, moves: type[StrEnum]):
+    begun = {"pending"}  # is told as requested, or as started
+    assert [one for one in moves if one not in begun and f"event.{group}.{one}" not in ALL["en"].keys] == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
