@@ -97,6 +97,10 @@ class OfficeFeed:
             if self.trouble != error.code:
                 _log.warning("feed_failed", code=error.code, detail=error.detail)
             self.trouble = error.code
+        except Exception:  # noqa: BLE001 - a picture that makes no sense ends neither the server nor other offices' pages
+            if self.trouble != OfficeError.code:
+                _log.exception("feed_broken", office_id=str(self._office))
+            self.trouble = OfficeError.code
         if new_picture or moved or self.trouble:
             self._tell(News(self.picture, moved, self.trouble, new_picture))
 

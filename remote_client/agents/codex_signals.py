@@ -41,6 +41,8 @@ def _hooks() -> dict[str, list[dict[str, Any]]]:
     return {
         "SessionStart": [_relay("SessionStart", 30), {"type": "command", "command": PERSONA_COMMAND, "timeout": 30}],
         "UserPromptSubmit": [_relay("UserPromptSubmit", 30)],
+        "PreToolUse": [_relay("PreToolUse", 30)],
+        "PostToolUse": [_relay("PostToolUse", 30)],
         "PermissionRequest": [_relay("PermissionRequest", PERMISSION_SECONDS, waits=True)],
         "Stop": [_relay("Stop", 30)],
         "Interrupt": [_relay("Interrupt", 3)],  # what is longer, Codex cuts

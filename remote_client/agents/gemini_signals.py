@@ -16,7 +16,8 @@ from remote_client.ptyhost import hook_relay
 from remote_client.terminals import HookEvent
 
 DEFAULTS = "gemini-defaults.json"
-HOOKS = ("SessionStart", "BeforeAgent", "AfterAgent", "Notification")
+HOOKS = ("SessionStart", "BeforeAgent", "AfterAgent", "BeforeTool", "AfterTool", "Notification")
+_TOOLS = {"BeforeTool": "PreToolUse", "AfterTool": "PostToolUse"}
 
 
 def gemini_signals(wish: Wish, rule: AgentRule) -> Addition:
@@ -37,6 +38,8 @@ def gemini_signals(wish: Wish, rule: AgentRule) -> Addition:
 def as_claude_says(event: HookEvent) -> HookEvent:
     """In the words that the monitor knows."""
     body = event.body
+    if event.name in _TOOLS:
+        return replace(event, name=_TOOLS[event.name])
     if event.name == "BeforeAgent":
         return replace(event, name="UserPromptSubmit")
     if event.name == "AfterAgent":

@@ -74,8 +74,8 @@ class ScreenDriver:
             self._agent_session = session
         if event.waits:
             self._terminal.requests.add(event.number)
-            if self._turn is not None:
-                self._turn.hear(event)
+        if self._turn is not None:
+            self._turn.hear(event)
         self._started = self._started or event.name == "SessionStart"
         if event.name == "Interrupt":
             self._terminal.learn({"kind": "hook", "name": event.name, "says": "interrupted", "offset": event.at})

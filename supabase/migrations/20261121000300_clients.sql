@@ -58,7 +58,7 @@ $$;
 
 create function semo.is_online(p_client remote_clients)
 returns boolean language sql stable as $$
-  select p_client.revoked_at is null and p_client.signed_off_at is null and p_client.last_seen_at > now() - interval '30 seconds'
+  select p_client.revoked_at is null and p_client.signed_off_at is null and coalesce(p_client.last_seen_at > now() - interval '30 seconds', false)
 $$;
 
 -- The client row for one of its own writes: refused when the caller is somebody else, revoked, or an older process.

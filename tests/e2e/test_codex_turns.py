@@ -98,6 +98,7 @@ async def test_a_permission_request_names_the_exact_action_and_is_allowed_remote
     assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, True)
     assert [status for status, _ in codex.moves[since:]] == [SessionStatus.NEEDS_PERMISSION, SessionStatus.EXECUTING]
     assert made.exists()
+    assert [(use.what, use.over) for use in codex.uses] == [(f"touch {made}", False), (f"touch {made}", True)]
 
 
 async def test_a_permission_request_that_is_denied_tells_the_agent_why(

@@ -67,6 +67,8 @@ async def test_a_permission_request_is_told_and_answered_by_keys(api: GeminiApi,
     await gemini.press(b"\r")
     ended = await turn
     assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, True)
+    told = [(use.tool, use.what, use.over) for use in gemini.uses]
+    assert told == [("run_shell_command", "touch made.txt", False), ("run_shell_command", "touch made.txt", True)]
 
 
 async def test_an_interrupt_stops_the_turn_and_the_next_one_is_whole(api: GeminiApi, gemini: AgentTerminal):

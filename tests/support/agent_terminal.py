@@ -16,6 +16,7 @@ from uuid import uuid4
 import git
 
 from remote_client.agents.adapter import AgentAdapter, AgentDriver, Evidence, TurnEnd, Typing, Wish
+from remote_client.agents.tool_use import ToolUse
 from remote_client.ptyhost.hooks import serve_hook
 from remote_client.ptyhost.host import InProcessTerminals
 from remote_client.terminals import FIRST_BYTE, Chunk, HookEvent, TerminalSpec
@@ -57,6 +58,7 @@ class AgentTerminal:
     drive: Callable[[], AgentDriver]
     output: bytearray = field(default_factory=bytearray)
     moves: list[tuple[SessionStatus, Evidence]] = field(default_factory=list[tuple[SessionStatus, Evidence]])
+    uses: list[ToolUse] = field(default_factory=list[ToolUse])
     confirmed: int = 0
     _told: list[Chunk | HookEvent] = field(default_factory=list[Chunk | HookEvent])
     _told_before: int = 0
@@ -133,7 +135,7 @@ class AgentTerminal:
 
     async def prompt(self, text: str, seconds: float = TURN_SECONDS) -> TurnEnd:
         return await self.driver.run_prompt(
-            text, seconds, Typing(self._begin_turn, lambda _: None, self._confirm, self._move)
+            text, seconds, Typing(self._begin_turn, lambda _: None, self._confirm, self._move, uses=self.uses.append)
         )
 
     def _begin_turn(self) -> None:

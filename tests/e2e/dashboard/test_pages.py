@@ -304,7 +304,7 @@ async def test_limits_are_changed_and_what_makes_no_sense_is_refused(tab: Tab, o
     await tab.press("Save")
     await tab.says("This cannot be asked like that")
     await limit.fill("6")
-    pattern = {"name": "ours", "kind": "marker", "literal": "[OURS]", "anchors": []}
+    pattern: dict[str, object] = {"name": "ours", "kind": "marker", "literal": "[OURS]", "anchors": []}
     await tab.page.get_by_label("What else to look for in output").first.fill(json.dumps([pattern]))
     await tab.press("Save")
     await tab.says("Saved")
