@@ -35,13 +35,14 @@ async def forecast(api: httpx.AsyncClient, branches: Sequence[str]) -> dict[str,
 async def merged(api: httpx.AsyncClient, client_id: str, branch: str) -> dict[str, Any]:
     """The pull request of a branch, after it was pushed and the office tried to merge it."""
     asked = await api.post("pull-requests", json={"client_id": client_id, "branch": branch})
-    row = await _settled(api, asked.raise_for_status().json())
+    row = await settled(api, asked.raise_for_status().json())
     assert row["state"] == "pushed", row
     asked = await api.post(f"pull-requests/{row['id']}/merge", json={})
-    return await _settled(api, asked.raise_for_status().json())
+    return await settled(api, asked.raise_for_status().json())
 
 
-async def _settled(api: httpx.AsyncClient, row: dict[str, Any]) -> dict[str, Any]:
+async def settled(api: httpx.AsyncClient, row: dict[str, Any]) -> dict[str, Any]:
+    """A pull request, once nobody works on it any more."""
     async with asyncio.timeout(60):
         while row["state"] in ("publishing", "merging"):
             row = (await api.get(f"pull-requests/{row['id']}")).raise_for_status().json()

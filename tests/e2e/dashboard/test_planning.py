@@ -17,7 +17,7 @@ TASKS = """# Tasks
 - [ ] 1 Begin (role: BE)
   semo-agent report_progress '{"text": "begun", "percent": 10}'
   semo-agent spawn_session '{"title": "Extra", "prompt": "echo extra > extra.txt", "role": "QA"}'
-  semo-agent ask_person '{"text": "Shall it go on?", "options": ["go on", "stop"]}' > answer.json
+  semo-agent ask_person '{"text": "QUESTION", "options": ["go on", "stop"]}' > answer.json
 - [ ] 2 End (role: FE; depends on 1)
   cp answer.json copied.json
 """
@@ -49,7 +49,7 @@ async def test_a_plan_is_applied_followed_hurried_paused_and_cancelled(tab: Tab,
     await tab.live()
     await tab.page.locator(".job", has_text="schema").locator(".is-done").wait_for()
     await tab.page.locator(".job", has_text="endless").locator(".is-running").wait_for()
-    await tab.page.locator(".job", has_text="waits for wave 1, of which 1 job is left").wait_for()
+    await tab.page.locator(".job", has_text="Waits for wave 1; jobs left in it: 1").wait_for()
     await tab.page.get_by_role("progressbar", name=name).and_(tab.page.locator("[aria-valuenow='33']")).wait_for()
     await tab.fits()
 
@@ -114,20 +114,26 @@ async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_questio
     tab: Tab, office: RunningOffice
 ):
     name = f"talk-{uuid4().hex[:6]}"
+    question, title = f"Shall {name} go on?", f"Talk {name}"
     await tab.go("spec_tasks")
     await tab.press("New spec task")
     dialog = tab.page.get_by_role("dialog")
-    await dialog.get_by_label("Title", exact=True).last.fill("Talk to each other")
+    await dialog.get_by_label("Title", exact=True).last.fill(title)
     await dialog.get_by_label("Name of its branch").last.fill(f"{name}-b")
     await dialog.get_by_text("Plan it at once").click()
     await tab.press("Write it down", "[role=dialog]")
     await tab.page.wait_for_url(re.compile(f"task={name}-b"))
     await tab.page.locator(".plan-head .is-backlog").wait_for()
     await tab.go("spec_tasks")
-    await tab.page.locator("[aria-label=Backlog] .spec", has_text="Talk to each other").wait_for()
+    await tab.page.locator("[aria-label=Backlog] .spec", has_text=title).wait_for()
 
     async with office.api() as api:
-        wishes = {"title": f"Speak {name}", "name": name, "start": True, "planning_template": PLANNING % TASKS}
+        wishes = {
+            "title": f"Speak {name}",
+            "name": name,
+            "start": True,
+            "planning_template": PLANNING % TASKS.replace("QUESTION", question),
+        }
         made = await api.post("spec-tasks", json=wishes | {"work_template": WORK})
         assert made.status_code == 201, made.text
     await tab.page.locator("[aria-label=Review] .spec a", has_text=name).click()
@@ -160,7 +166,7 @@ async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_questio
     await tab.fits()
 
     await tab.go("attention")
-    asks = tab.page.locator(".item", has_text="Shall it go on?")
+    asks = tab.page.locator(".item", has_text=question)
     await asks.wait_for()
     assert await tab.violations() == []
     await asks.focus()
@@ -169,8 +175,8 @@ async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_questio
     await tab.go(f"spec_tasks?task={name}")
     await tab.page.locator(".plan-head .is-done").wait_for(timeout=90_000)
     await tab.page.locator(".timeline li", has_text="was answered by").wait_for()
-    [question] = await office.rows("questions", text="Shall it go on?")
-    assert question["answer"] == "go on"
+    [asked] = await office.rows("questions", text=question)
+    assert asked["answer"] == "go on"
 
 
 async def test_everything_is_stopped_when_it_was_said_twice(tab: Tab, office: RunningOffice):

@@ -101,6 +101,7 @@ async def test_what_was_spent_is_drawn_against_caps_that_are_set_changed_and_rem
 ):
     page = tab.page
     async with await psycopg.AsyncConnection.connect(office.status["db_url"], autocommit=True) as database:
+        await database.execute("delete from costs where office_id = %s", [office.status["office_id"]])
         await database.execute(
             "insert into costs (turn_id, office_id, at, role, agent, cost_usd, input_tokens)"
             " select gen_random_uuid(), %s, now() - make_interval(days => d), r, 'claude', 1.5, 1000"
@@ -128,7 +129,7 @@ async def test_what_was_spent_is_drawn_against_caps_that_are_set_changed_and_rem
     await page.locator(".number", has_text="8,000").wait_for()
 
     async with office.api() as api:
-        secret = (await api.post("tokens", json={"name": "looks", "role": "viewer"})).json()["secret"]
+        secret = (await api.post("tokens", json={"name": f"looks-{uuid4()}", "role": "viewer"})).json()["secret"]
     looking = await Tab.open(browser, office)
     await looking.sign_in(secret)
     await looking.go("costs")

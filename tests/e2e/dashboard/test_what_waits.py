@@ -10,7 +10,7 @@ import pytest
 from tests.support.browser import Tab
 from tests.support.claude_cli import claude_program
 from tests.support.git import git
-from tests.support.merging import forecast, merged
+from tests.support.merging import forecast, merged, settled
 from tests.support.messages_api import MessagesApi, Use, say
 from tests.support.planning_scripts import PLANNING
 from tests.support.running_office import RunningOffice
@@ -103,7 +103,8 @@ async def test_branches_that_conflict_are_named_before_and_after_and_merged_by_o
         await forecast(api, branches)
         await forecasted.wait_for()
         assert (await merged(api, client, branches[0]))["state"] == "merged"
-        assert (await merged(api, client, branches[1]))["state"] == "conflict"
+        conflicting = await merged(api, client, branches[1])
+        assert conflicting["state"] == "conflict"
     item = tab.page.locator(".item", has_text="Pull request conflicts").filter(has_text=f"{word}.txt")
     await item.wait_for()
     await tab.fits()
@@ -114,8 +115,8 @@ async def test_branches_that_conflict_are_named_before_and_after_and_merged_by_o
     await tab.page.keyboard.press("m")
     await item.wait_for(state="detached")
     async with office.api() as api:
-        found = (await api.get("pull-requests")).raise_for_status().json()["pull_requests"]
-    assert {one["state"] for one in found if one["branch"] in branches} == {"merged"}
+        now = (await api.get(f"pull-requests/{conflicting['id']}")).raise_for_status().json()
+        assert (await settled(api, now))["state"] == "merged"
 
 
 async def test_a_spec_task_that_failed_is_tried_again_by_one_key(tab: Tab, office: RunningOffice, tmp_path: Path):
