@@ -19,10 +19,11 @@ def spec(command: tuple[str, ...], folder: Path) -> TerminalSpec:
 
 
 def bare_loop(command: tuple[str, ...]) -> float:
-    """Seconds."""
+    """Seconds from the first bytes to the end: how a program is started is measured elsewhere."""
     pid, master = pty.fork()
     if pid == 0:
         os.execvp(command[0], command)  # noqa: S606  the floor is the bare thing
+    os.read(master, 65_536)
     began = time.perf_counter()
     try:
         while os.read(master, 65_536):
@@ -32,6 +33,22 @@ def bare_loop(command: tuple[str, ...]) -> float:
     seconds = time.perf_counter() - began
     os.close(master)
     os.waitpid(pid, 0)
+    return seconds
+
+
+async def taken_in(
+    host: InProcessTerminals | HostTerminals, command: tuple[str, ...], folder: Path, take: Callable[[Chunk], object]
+) -> float:
+    """Seconds from the first bytes to the end, until all of it was kept, given out and taken."""
+    began = 0.0
+    info = await host.create(spec(command, folder))
+    async for found in host.follow(info.session_id, FIRST_BYTE):
+        began = began or time.perf_counter()
+        if isinstance(found, Chunk):
+            take(found)
+    seconds = time.perf_counter() - began
+    await host.wait(info.session_id)
+    await host.forget(info.session_id)
     return seconds
 
 

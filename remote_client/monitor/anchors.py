@@ -17,8 +17,9 @@ CONTEXT = 256
 """What stands right before an anchor, with all escapes in it, is not longer."""
 CLOSE = 16
 ESCAPE = 0x1B
-SPOTS = 8
-"""With more of them, the whole piece is to be read with care."""
+SPOTS = 16
+"""After so many of one anchor, the rest of the piece is to be read with care."""
+REST_APART = 1024
 
 
 class Spot(NamedTuple):
@@ -56,13 +57,13 @@ class AnchorSearch:
         whole = 0
         for word, literal in self._literals.items():
             if word in reduced:
-                found += [Spot(place, literal) for place in self._places(data, reduced, word)]
+                found += self._spots_of(word, literal, data, reduced)
                 whole = max(whole, reduced.rfind(word) + len(word))
         for needs, anchors in self._groups:
             if needs in reduced:
                 for anchor in anchors:
                     if anchor in reduced:
-                        found += [Spot(place) for place in self._places(data, reduced, anchor)]
+                        found += self._spots_of(anchor, None, data, reduced)
         # A literal that was found is whole: it is not looked for again with the next piece.
         self._tail = reduced[whole:][-TAIL:]
         return in_order(found)
@@ -70,13 +71,16 @@ class AnchorSearch:
     def _reduced(self, word: bytes) -> bytes:
         return word.translate(None, self._dropped)
 
-    def _places(self, data: bytes, reduced: bytes, anchor: bytes) -> Iterator[int]:
+    def _spots_of(self, anchor: bytes, literal: Pattern | None, data: bytes, reduced: bytes) -> list[Spot]:
+        found: list[Spot] = []
         place = reduced.find(anchor)
-        for _ in range(SPOTS + 1):
-            if place < 0:
-                return
-            yield self._raw_place(data, place + len(anchor) - 1 - len(self._tail))
+        while place >= 0:
+            raw = self._raw_place(data, place + len(anchor) - 1 - len(self._tail))
+            if len(found) == SPOTS:
+                return found + [Spot(at) for at in (*range(raw, len(data), REST_APART), len(data) - 1)]
+            found.append(Spot(raw, literal))
             place = reduced.find(anchor, place + 1)
+        return found
 
     def _raw_place(self, data: bytes, place: int) -> int:
         """Where the byte at `place` of the reduced data comes from."""

@@ -1,6 +1,7 @@
 """The grammar of terminal output, in bytes: which sequences there are, and what a reader makes of them."""
 
 import re
+from collections.abc import Iterator, Sequence
 
 STRING_KEPT_BYTES = 4096
 """An OSC, DCS, APC or PM string that is longer is not one: its introducer is skipped."""
@@ -40,28 +41,39 @@ def plain_text(data: bytes) -> str:
 
 
 def raw_place(data: bytes, place: int, characters: int) -> int:
-    """Where in `data` the character at `place` of its plain text, of so many characters, comes from.
+    """Where in `data` the character at `place` of its plain text, of so many characters, comes from."""
+    return raw_places(data, [place], characters)[0]
+
+
+def raw_places(data: bytes, places: Sequence[int], characters: int) -> list[int]:
+    """The same for many places, in order.
 
     Looks from the end, where what was found nearly always is.
     """
+    found: list[int] = []
+    waiting = list(places)
     end = len(data)
-    while (begin := data.rfind(b"\x1b[", 1, max(end - NEAR_BYTES, 0))) > 0:
-        before = characters - len(plain_text(data[begin:end]))
-        if before <= place:
-            return begin + _raw_place_near(data[begin:end], place - before)
+    while waiting:
+        begin = max(data.rfind(b"\x1b[", 1, max(end - NEAR_BYTES, 0)), 0)
+        before = characters - len(plain_text(data[begin:end])) if begin else 0
+        here: list[int] = []
+        while waiting and (waiting[-1] >= before or not begin):
+            here.append(waiting.pop() - before)
+        if here:
+            found[:0] = [begin + raw for raw in _raw_places_near(data[begin:end], here[::-1])]
         characters, end = before, begin
-    return _raw_place_near(data[:end], place)
+    return found
 
 
-def _raw_place_near(data: bytes, place: int) -> int:
-    raw = 0
-    for found in _ANY.finditer(data):
-        if place < found.start() - raw:
-            break
-        place -= found.start() - raw
-        raw = found.end()
-        if found["space"] is not None or found["end"] is not None:
-            if place == 0:
-                return found.start()
-            place -= 1
-    return raw + place
+def _raw_places_near(data: bytes, places: Sequence[int]) -> Iterator[int]:
+    sequences = _ANY.finditer(data)
+    sequence = next(sequences, None)
+    raw = text = 0  # so much of either is passed
+    for place in places:
+        while sequence is not None and place - text >= sequence.start() - raw:
+            if sequence.lastgroup is not None and place - text == sequence.start() - raw:
+                break  # it stands for this character
+            text += sequence.start() - raw + (sequence.lastgroup is not None)
+            raw = sequence.end()
+            sequence = next(sequences, None)
+        yield raw + place - text

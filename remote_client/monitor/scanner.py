@@ -6,8 +6,8 @@ Looks at the bytes alone: what is echo, repainted or quoted is told apart by who
 from collections import deque
 from collections.abc import Iterator
 
-from remote_client.monitor.anchors import NEAR, SPOTS, Spot
-from remote_client.monitor.escapes import BEGUN_SEQUENCE, plain_text, raw_place
+from remote_client.monitor.anchors import NEAR, Spot
+from remote_client.monitor.escapes import BEGUN_SEQUENCE, plain_text, raw_place, raw_places
 from remote_client.monitor.patterns import Hit, Pattern, PatternTable
 from remote_client.monitor.search import MakeSearch, best_search
 from remote_client.monitor.sightings import Sighting
@@ -22,6 +22,8 @@ AFTER_BYTES = 512
 GOES_ON_BYTES = 256
 """What belongs to an anchor may come so much later."""
 
+CLOSE_LOOKS = 48
+"""With more spots than these in one piece, a wider look at all of them is cheaper."""
 LITERAL_BYTES = 256
 """A literal is nearly always found whole in so much before and after."""
 
@@ -72,33 +74,47 @@ class StreamScanner:
         window_start = start - len(history)
         self._unfinished = False
         read_to = 0
-        for spot in spots:
+        close = len(spots) <= CLOSE_LOOKS
+        for number, spot in enumerate(spots):
             place = spot.place + len(history)
             if place + AFTER_BYTES // 2 <= read_to:
                 continue
-            if spot.literal is not None and len(spots) <= SPOTS:
+            if spot.literal is not None and close:
                 hit, reached = self._read_literal(spot.literal, window, place)
                 if hit is not None:
                     yield from self._told_once(hit, window_start + reached)
                     continue
+            # Spots so close that they would share what is read are read together.
+            last_place = place
+            for other in spots[number + 1 :]:
+                if other.place + len(history) - HISTORY_BYTES > last_place + AFTER_BYTES:
+                    break
+                last_place = other.place + len(history)
             begin = max(place - HISTORY_BYTES, 0)
-            end = min(place + AFTER_BYTES, len(window)) if len(spots) <= SPOTS else len(window)
             is_start = window_start + begin == 0
-            part, text = _text_of(window[begin:end], is_start=is_start, last=last)
-            hits = self._hits(text)
-            if end < len(window) and any(hit.end == len(text) for hit in hits):
-                end = len(window)
-                part, text = _text_of(window[begin:end], is_start=is_start, last=last)
-                hits = self._hits(text)
-            read_to = end
+            read_to, part, text, hits = self._read(window, begin, last_place + AFTER_BYTES, is_start, last)
+            ends = sorted({hit.end - 1 for hit in hits})
+            raw = dict(zip(ends, raw_places(part, ends, len(text)), strict=True))
             for hit in hits:
                 if hit.end == len(text) and hit.pattern.literal is None and not last:
                     self._unfinished = True
                     continue
-                reached = window_start + begin + raw_place(part, hit.end - 1, len(text)) + 1
+                reached = window_start + begin + raw[hit.end - 1] + 1
                 # What ended well before this spot was read at a spot of its own.
                 if reached > window_start + place - NEAR:
                     yield from self._told_once(hit, reached)
+
+    def _read(
+        self, window: bytes, begin: int, end: int, is_start: bool, last: bool
+    ) -> tuple[int, bytes, str, list[Hit]]:
+        """What is found from `begin` to `end`, or further when it goes on there; and how far it was read."""
+        while True:
+            end = min(end, len(window))
+            part, text = _text_of(window[begin:end], is_start=is_start, last=last)
+            hits = [hit for pattern in self._patterns for hit in pattern.hits(text)]
+            if end == len(window) or all(hit.end < len(text) for hit in hits):
+                return end, part, text, hits
+            end += end - begin
 
     def _read_literal(self, literal: Pattern, window: bytes, place: int) -> tuple[Hit | None, int]:
         """The one that this place is in, and where it ends; no hit: a wider look is needed."""
@@ -120,9 +136,6 @@ class StreamScanner:
         if reached > self._last_ends.get(hit.pattern.name, -1):
             self._last_ends[hit.pattern.name] = reached
             yield Sighting("hit", ByteOffset(reached), hit.value, hit)
-
-    def _hits(self, text: str) -> list[Hit]:
-        return [hit for pattern in self._patterns for hit in pattern.hits(text)]
 
 
 def _text_of(part: bytes, *, is_start: bool, last: bool) -> tuple[bytes, str]:

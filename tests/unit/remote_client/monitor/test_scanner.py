@@ -87,6 +87,12 @@ def test_a_marker_in_a_title_is_no_word_of_the_agent(length: int) -> None:
     assert values(f"\x1b]2;{around}{MARKER}{around}\x07 \r\n".encode()) == []
 
 
+@pytest.mark.parametrize("word", [MARKER, PULL])
+@pytest.mark.parametrize("apart", [10, 900, 4000])
+def test_each_of_many_in_one_piece_is_told(word: str, apart: int) -> None:
+    assert values(f"{word} {'x' * apart} ".encode() * 70) == [word] * 70
+
+
 @pytest.mark.parametrize("painted", ["80f\x1b[1mbe11\x1b[0m]", "\x1b[33m80fbe11\x1b[0m\x1b[38;5;231m]"])
 def test_a_commit_painted_in_colours_is_one(painted: str) -> None:
     assert values(f"[main {painted} a subject\r\n".encode()) == ["80fbe11"]
