@@ -1,7 +1,6 @@
 """Plans on real sessions: waves and epics in their order, side by side where they may be, evidence, conflicts that were
 foreseen, and the stop for all. A cap is in test_claude_plans.py, for the shell costs nothing."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from semo.folder import DataFolder
 from tests.support.git import git as git_says
 from tests.support.merging import PUSHED_AND_MERGED, forecast, merged, with_origin
+from tests.support.office_events import OfficeEvents
 from tests.support.running_office import RunningOffice, semo
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -59,8 +59,10 @@ async def applied(office: RunningOffice, tmp_path: Path, plan: Row) -> Row:
     return said.last_line
 
 
-async def is_alive(office: RunningOffice, sessions: list[str]) -> bool:
-    return any(row["ended_at"] is None for row in await office.rows("agent_sessions") if row["id"] in sessions)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def events(roomy: RunningOffice) -> AsyncIterator[OfficeEvents]:
+    async with OfficeEvents.of(roomy) as hearing:
+        yield hearing
 
 
 async def jobs_of(office: RunningOffice, plan: Row) -> dict[str, Row]:
@@ -119,11 +121,12 @@ async def test_three_epics_of_three_tasks_run_side_by_side_each_in_order_in_one_
     assert max(began for began, _ in firsts) < min(ended for _, ended in firsts)
 
 
-async def job_in(office: RunningOffice, plan: Row, name: str, status: str) -> Row:
-    async with asyncio.timeout(60):
-        while (job := (await jobs_of(office, plan))[name])["status"] != status:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-    return job
+async def job_in(office: RunningOffice, events: OfficeEvents, plan: Row, name: str, status: str) -> Row:
+    async def found() -> Row | None:
+        job = (await jobs_of(office, plan))[name]
+        return job if job["status"] == status else None
+
+    return await events.when(found)
 
 
 async def test_a_job_whose_evidence_fails_twice_and_then_holds(roomy: RunningOffice, tmp_path: Path) -> None:
@@ -144,7 +147,7 @@ async def test_a_job_whose_evidence_fails_twice_and_then_holds(roomy: RunningOff
 
 
 async def test_a_conflict_is_foreseen_while_the_agents_work_and_then_really_happens(
-    roomy: RunningOffice, tmp_path: Path
+    roomy: RunningOffice, events: OfficeEvents, tmp_path: Path
 ) -> None:
     go = tmp_path / "go"
     until_told = f"until [ -e {go} ]; do sleep 0.05; done; {DONE}"
@@ -155,7 +158,7 @@ async def test_a_conflict_is_foreseen_while_the_agents_work_and_then_really_happ
     async with roomy.api() as api:
         wish = {"name": "clash", "defaults": {"role": "BE"}, "jobs": jobs}
         plan = (await api.post("plans", json=wish)).raise_for_status().json()
-        ours, theirs = [await job_in(roomy, plan, name, "running") for name in ("ours", "theirs")]
+        ours, theirs = [await job_in(roomy, events, plan, name, "running") for name in ("ours", "theirs")]
         foreseen = await forecast(api, [ours["branch"], theirs["branch"]])
         assert (foreseen["files"], foreseen["uncommitted"]) == (["shared.txt"], False)
         assert {job["status"] for job in (await jobs_of(roomy, plan)).values()} == {"running"}
@@ -163,7 +166,7 @@ async def test_a_conflict_is_foreseen_while_the_agents_work_and_then_really_happ
         assert ["shared.txt"] in [one["detail"]["files"] for one in told]
         go.touch()
         for name in ("ours", "theirs"):
-            await job_in(roomy, plan, name, "done")
+            await job_in(roomy, events, plan, name, "done")
         first = await merged(api, foreseen["client_id"], ours["branch"])
         second = await merged(api, foreseen["client_id"], theirs["branch"])
     assert first["state"] == "merged", first
@@ -172,23 +175,26 @@ async def test_a_conflict_is_foreseen_while_the_agents_work_and_then_really_happ
     assert git_says(origin, "show", "main:shared.txt") == "ours\n", "nothing was changed by the one that conflicts"
 
 
-async def test_stop_everything_with_ten_running(roomy: RunningOffice) -> None:
+async def test_stop_everything_with_ten_running(roomy: RunningOffice, events: OfficeEvents) -> None:
     async with roomy.api() as api:
         prompts = [{"prompt": "sleep 600", "name": f"long {place}", "worktree": "own"} for place in range(12)]
         plan = (await api.post("plans", json={"name": "long", "defaults": {"role": "BE"}, "prompts": prompts})).json()
-        async with asyncio.timeout(120):
-            while True:
-                running = (await api.get("executions", params={"status": "running"})).json()["executions"]
-                if len(running) == 10:
-                    break
-                await asyncio.sleep(0.1)
-        alive = [row["id"] for row in await roomy.rows("agent_sessions") if row["ended_at"] is None]
+
+        async def ten_run() -> bool:
+            running = (await api.get("executions", params={"status": "running"})).json()["executions"]
+            return len(running) == 10
+
+        await events.when(ten_run, seconds=120)
+        alive = {row["id"] for row in await roomy.rows("agent_sessions") if row["ended_at"] is None}
         assert len(alive) >= 10
         said = await semo("stop", "--yes", "--data", str(roomy.data))
         assert said.exit_code == 0, said.err
-        async with asyncio.timeout(60):
-            while await is_alive(roomy, alive) or (await api.get(f"plans/{plan['id']}")).json()["finished_at"] is None:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+
+        async def all_is_over() -> bool:
+            ended = {row["id"] for row in await roomy.rows("agent_sessions") if row["ended_at"] is not None}
+            return alive <= ended and (await api.get(f"plans/{plan['id']}")).json()["finished_at"] is not None
+
+        await events.when(all_is_over)
         state = (await api.get(f"plans/{plan['id']}")).json()
         assert (state["status"], state["progress"]["cancelled"]) == ("cancelled", 12), roomy.logs()
         executions = (await api.get("executions", params={"plan_id": plan["id"]})).json()["executions"]

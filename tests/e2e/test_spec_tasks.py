@@ -5,14 +5,17 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.support.git import git
+from tests.support.office_events import OfficeEvents
 from tests.support.planning_scripts import PLANNING, WORK
 from tests.support.running_office import RunningOffice, semo
 
@@ -29,23 +32,29 @@ TASKS = """# Tasks
 """
 
 
-async def until(office: RunningOffice, name: str, *statuses: str) -> dict[str, Any]:
-    async with office.api() as api, asyncio.timeout(150):
-        while True:
-            task = (await api.get(f"spec-tasks/{name}")).raise_for_status().json()
-            if task["status"] in statuses:
-                return task
-            assert task["status"] != "failed", json.dumps(task, indent=1)
-            await asyncio.sleep(0.2)
+@pytest_asyncio.fixture(loop_scope="session")
+async def events(office: RunningOffice) -> AsyncIterator[OfficeEvents]:
+    async with OfficeEvents.of(office) as hearing:
+        yield hearing
 
 
-async def question_of(office: RunningOffice) -> dict[str, Any]:
-    async with office.api() as api, asyncio.timeout(120):
-        while True:
-            found = (await api.get("questions", params={"status": "open"})).raise_for_status().json()["questions"]
-            if found:
-                return found[0]
-            await asyncio.sleep(0.2)
+async def until(office: RunningOffice, events: OfficeEvents, status: str) -> dict[str, Any]:
+    async def found() -> dict[str, Any] | None:
+        async with office.api() as api:
+            task = (await api.get("spec-tasks/talk")).raise_for_status().json()
+        assert task["status"] in (status, "planning", "implementation"), json.dumps(task, indent=1)
+        return task if task["status"] == status else None
+
+    return await events.when(found, seconds=150)
+
+
+async def question_of(office: RunningOffice, events: OfficeEvents) -> dict[str, Any]:
+    async def found() -> dict[str, Any] | None:
+        async with office.api() as api:
+            asked = (await api.get("questions", params={"status": "open"})).raise_for_status().json()["questions"]
+        return asked[0] if asked else None
+
+    return await events.when(found, seconds=120)
 
 
 async def killed_and_back(office: RunningOffice) -> None:
@@ -66,35 +75,35 @@ def repository_of(office: RunningOffice, task: dict[str, Any], sessions: list[di
 
 
 async def test_from_a_plan_to_done_with_a_review_that_sends_back_an_added_session_and_killed_client_and_server(
-    office: RunningOffice,
+    office: RunningOffice, events: OfficeEvents
 ):
     async with office.api() as api:
         wishes = {"title": "Talk", "start": True, "planning_template": PLANNING % TASKS, "work_template": WORK}
         made = await api.post("spec-tasks", json=wishes)
         assert made.status_code == 201, made.text
-        task = await until(office, "talk", "review")
+        task = await until(office, events, "review")
         sent = await api.post(
             "spec-tasks/talk/versions/1/send-back",
             json={"comments": [{"text": "Say more", "document": "design.md", "line": 1}]},
         )
         assert sent.status_code == 200, sent.text
-        task = await until(office, "talk", "review")
+        task = await until(office, events, "review")
         assert task["version"] == 2
         stale = await api.post("spec-tasks/talk/versions/1/approve")
         assert (stale.status_code, "no longer the newest" in stale.json()["detail"]) == (409, True)
     approved = await semo("spec", "approve", "talk", "--version", "2", "--data", str(office.data))
     assert approved.exit_code == 0, approved.err
 
-    question = await question_of(office)
+    question = await question_of(office, events)
     os.kill(office.pid_of("remote_client"), signal.SIGKILL)
     await killed_and_back(office)
-    assert (await question_of(office))["id"] == question["id"], "it is asked still, and once"
+    assert (await question_of(office, events))["id"] == question["id"], "it is asked still, and once"
     answered = await semo("answer", question["id"], "go on", "--data", str(office.data))
     assert answered.exit_code == 0, answered.err
     again = await semo("answer", question["id"], "stop", "--data", str(office.data))
     assert (again.exit_code, "was answered" in again.err) == (6, True)
 
-    task = await until(office, "talk", "done")
+    task = await until(office, events, "done")
     sessions = {one["label"]: one for one in task["sessions"]}
     assert {label: one["status"] for label, one in sessions.items()} == dict.fromkeys(
         ("planning-1", "planning-2", "1", "2", "s1"), "done"
@@ -103,7 +112,7 @@ async def test_from_a_plan_to_done_with_a_review_that_sends_back_an_added_sessio
     assert sessions["2"]["started_at"] >= sessions["1"]["ended_at"]
 
     repository = repository_of(office, task, await office.rows("agent_sessions"))
-    log = await written(repository)
+    log = await written(repository, events)
     assert json.loads(git(repository, "show", "spec/talk:copied.json"))["answer"] == "go on"
     assert git(repository, "show", "spec/talk:extra.txt") == "extra\n"
     assert show(repository, "tasks.md").strip() == TASKS.strip().replace("[ ]", "[x]")
@@ -112,14 +121,14 @@ async def test_from_a_plan_to_done_with_a_review_that_sends_back_an_added_sessio
     assert "# Design of round 2" in show(repository, "design.md")
 
 
-async def written(repository: Path) -> str:
+async def written(repository: Path, events: OfficeEvents) -> str:
     """The log of the task, once all of it is on its branch."""
-    async with asyncio.timeout(60):
-        while True:
-            log = show(repository, "coordination.md")
-            if "done by office" in log:
-                return log
-            await asyncio.sleep(0.2)
+
+    async def found() -> str | None:
+        log = show(repository, "coordination.md")
+        return log if "done by office" in log else None
+
+    return await events.when(found)
 
 
 def show(repository: Path, document: str) -> str:

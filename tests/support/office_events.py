@@ -74,5 +74,5 @@ class OfficeEvents:
                             async with self._changed:
                                 self.heard.append(event)
                                 self._changed.notify_all()
-            except httpx.TransportError:
+            except httpx.HTTPError:  # the server was killed, and comes back
                 await asyncio.sleep(0.1)
