@@ -117,8 +117,9 @@ class Tab:
 
     async def wear(self, theme: str) -> None:
         """As if it had been chosen in an earlier visit."""
-        address = f"{self.office.status['office_url']}/dashboard"
-        await self.page.context.add_cookies([{"name": "semo_theme", "value": theme, "url": address}])
+        await self.page.context.add_cookies(
+            [{"name": "semo_theme", "value": theme, "domain": "127.0.0.1", "path": "/dashboard"}]
+        )
 
     async def speak(self, language: str) -> None:
         await self.page.goto(f"{self.office.status['office_url']}/dashboard/language/{language}")
