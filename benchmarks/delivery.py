@@ -115,7 +115,7 @@ class _Member:
         open_calls.push_async_callback(calls.close)
         link, stale = (OfficeLink(calls, machine.client_id) for _ in range(2))
         start = StartId(UUID(int=0))
-        registration = await link.register(SHELL, 100, "bench", [], [], start, [])
+        registration = await link.register(SHELL, 100, "bench", [], [], start, [], machine_restarted=False)
         stale.epoch = Epoch(registration.epoch - 1)
         return cls(link, stale)
 
