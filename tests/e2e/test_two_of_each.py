@@ -43,7 +43,11 @@ async def second_client(office: RunningOffice, tmp_path_factory: pytest.TempPath
     policy.write_text(
         (office.data / "client" / "policy.toml").read_text().replace("repository-worktrees", "second-worktrees")
     )
-    env = {"SEMO_CLIENT_STATE_DIR": str(home), "SEMO_CLIENT_POLICY_FILE": str(policy)}
+    env = {
+        "SEMO_CLIENT_STATE_DIR": str(home),
+        "SEMO_CLIENT_POLICY_FILE": str(policy),
+        "SEMO_CLIENT_SESSIONS_AT_STOP": "end",  # nobody would take them up again
+    }
     part = Part("second client", ["-m", "remote_client", "--ready-line"], env, home / "client.log")
     await part.start()
     [client] = await office.rows("remote_clients", name="twin")
