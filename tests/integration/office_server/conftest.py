@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 import pytest_asyncio
 import uvicorn
 
@@ -23,6 +24,7 @@ from office_server.app import create_app
 from office_server.backend import open_backend
 from office_server.settings import OfficeSettings
 from office_server.tokens import mint
+from semo.office_api import OfficeApi
 from shared.ids import OfficeId
 from shared.states import MemberRole
 from tests.integration.office_server.machine import Machine
@@ -166,3 +168,16 @@ async def machine(project: Project, office_id: str) -> AsyncIterator[Machine]:
     """A machine of the office that answers commands until the test ends."""
     async with Machine.working(project.database, office_id) as machine:
         yield machine
+
+
+@pytest.fixture
+def command_api(server: str, admin: Api) -> Callable[[], OfficeApi]:
+    """The office as the command line of its admin speaks to it; each command closes its own."""
+    token = admin.http.headers["Authorization"].removeprefix("Bearer ")
+    return lambda: OfficeApi(server, token, admin.office)
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What the command line has said since it was last asked, however its lines are broken."""
+    return lambda: " ".join(capsys.readouterr().out.split())

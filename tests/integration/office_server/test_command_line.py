@@ -1,5 +1,6 @@
 """The command line's own way through templates, executions, limits and events, against a server that runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,57 +16,49 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_template_is_saved_queued_followed_and_found_in_what_the_office_tells(
-    admin: Api, server: str, machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    admin: Api, machine: Machine, tmp_path: Path, command_api: Callable[[], OfficeApi], told: Callable[[], str]
 ) -> None:
-    token = admin.http.headers["Authorization"].removeprefix("Bearer ")
-
-    def api() -> OfficeApi:
-        return OfficeApi(server, token, admin.office)
-
-    def told() -> str:
-        return " ".join(capsys.readouterr().out.split())
-
-    await templates.list_all(api(), as_json=False)
+    await templates.list_all(command_api(), as_json=False)
     assert "semo template save NAME FILE" in told()
     file = tmp_path / "review.txt"
     file.write_text("review {{file}} {{how}}")
     parameters = templates.parameters_of(["file", "how=well"], may_be_bare=True)
-    await templates.save(api(), "review", file, parameters, {"role": "QA"})
-    await templates.list_all(api(), as_json=False)
+    await templates.save(command_api(), "review", file, parameters, {"role": "QA"})
+    await templates.list_all(command_api(), as_json=False)
     assert "review 1 file, how=well" in told()
-    await templates.show(api(), "review")
+    await templates.show(command_api(), "review")
     assert "review {{file}} {{how}}" in told()
 
     with pytest.raises(SemoError, match="give prompts, or a template"):
         executions.wish_of([], {}, None, [], {})
     wish = executions.wish_of([], {"role": None}, "review", ["file=a.py"], {"priority": 5})
-    async with api() as office:
+    async with command_api() as office:
         queued = await office.post("/executions", wish)
     [job] = queued["jobs"]
     assert (job["prompt"], job["role"], job["priority"]) == ("review a.py well", "QA", 5)
     execution = str(job["execution"]["id"])
-    assert await executions.follow(api(), execution[:8]) is Exit.DONE
+    assert await executions.follow(command_api(), execution[:8]) is Exit.DONE
     assert "is completed" in told()
-    await executions.show(api(), execution[:8], as_json=False)
+    await executions.show(command_api(), execution[:8], as_json=False)
     assert "status completed" in told()
-    await executions.list_all(api(), active=False, as_json=False)
+    await executions.list_all(command_api(), active=False, as_json=False)
     assert execution[:8] in told()
-    await executions.list_all(api(), active=True, as_json=False)
+    await executions.list_all(command_api(), active=True, as_json=False)
     assert "nothing runs" in told()
     with pytest.raises(SemoError, match="is completed"):
-        await executions.kill(api(), execution)
+        await executions.kill(command_api(), execution)
     with pytest.raises(SemoError, match='there is no execution "ffff"'):
-        await executions.show(api(), "ffff", as_json=False)
-    await executions.clean(api(), 0)
+        await executions.show(command_api(), "ffff", as_json=False)
+    await executions.clean(command_api(), 0)
     assert "removed: 0 executions" in told()
 
-    await events.follow(api(), "0-0", ["execution", "plan.done", "template"], to_now=True, as_json=False)
+    await events.follow(command_api(), "0-0", ["execution", "plan.done", "template"], to_now=True, as_json=False)
     lines = told()
     steps = ("template.saved", "execution.started", "execution.completed", "plan.done")
     assert [lines.index(step) for step in steps] == sorted(lines.index(step) for step in steps)
     assert f"execution {execution[:8]}" in lines
     with pytest.raises(SemoError, match="pattern"):
-        await events.follow(api(), "yesterday", [], to_now=True, as_json=False)
+        await events.follow(command_api(), "yesterday", [], to_now=True, as_json=False)
 
 
 async def test_limits_are_written_as_roles_and_numbers() -> None:

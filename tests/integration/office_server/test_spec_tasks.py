@@ -1,7 +1,7 @@
 """Spec tasks over REST, kept by one server or several; on a machine that answers as a client would."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -182,72 +182,64 @@ async def test_what_is_wrong_with_a_spec_task_is_said_and_nothing_of_it_is_made(
 
 
 async def test_the_command_line_leads_a_task_from_a_wish_to_its_end(
-    admin: Api, server: str, agents: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    admin: Api, agents: Machine, tmp_path: Path, command_api: Callable[[], OfficeApi], told: Callable[[], str]
 ) -> None:
-    token = admin.http.headers["Authorization"].removeprefix("Bearer ")
-
-    def api() -> OfficeApi:
-        return OfficeApi(server, token, admin.office)
-
-    def told() -> str:
-        return " ".join(capsys.readouterr().out.split())
-
     with pytest.raises(SemoError, match="no letters"):
-        await specs.create(api(), {"title": "!?"}, as_json=False)
+        await specs.create(command_api(), {"title": "!?"}, as_json=False)
     wish = tmp_path / "wish.md"
     wish.write_text("By e-mail.")
     wishes = {"title": "Sign in", "description": specs.text_of(f"@{wish}"), "start": True}
-    await specs.create(api(), wishes, as_json=False)
+    await specs.create(command_api(), wishes, as_json=False)
     assert "spec task sign-in is in planning · branch spec/sign-in" in told()
     with pytest.raises(SemoError, match="already"):
-        await specs.create(api(), wishes, as_json=False)
+        await specs.create(command_api(), wishes, as_json=False)
     with pytest.raises(SemoError, match="cannot be read"):
         specs.text_of(f"@{tmp_path / 'typo.md'}")
 
     await until(admin, "sign-in", "review")
-    await specs.show(api(), "sign-in", as_json=False)
+    await specs.show(command_api(), "sign-in", as_json=False)
     assert "semo spec approve sign-in --version 1" in told()
-    await specs.read(api(), "sign-in", "tasks.md", None)
+    await specs.read(command_api(), "sign-in", "tasks.md", None)
     assert "tasks.md:2: - [ ] 2 The form (role: FE; depends on 1)" in told()
     with pytest.raises(SemoError, match=r"version 1 has no plan\.md"):
-        await specs.read(api(), "sign-in", "plan.md", 1)
+        await specs.read(command_api(), "sign-in", "plan.md", 1)
     comment = specs.comment_of("tasks.md:2: which form?")
     assert comment == {"text": "which form?", "document": "tasks.md", "line": 2}
     with pytest.raises(SemoError, match=r'"tasks\.md" has 4 lines'):
-        await specs.move(api(), "sign-in", "versions/1/send-back", {"comments": [comment | {"line": 9}]})
-    await specs.move(api(), "sign-in", "versions/1/send-back", {"comments": [comment]})
+        await specs.move(command_api(), "sign-in", "versions/1/send-back", {"comments": [comment | {"line": 9}]})
+    await specs.move(command_api(), "sign-in", "versions/1/send-back", {"comments": [comment]})
     await until(admin, "sign-in", "review")
     with pytest.raises(SemoError, match=r"version 1 of spec task .* is no longer the newest: that is version 2"):
-        await specs.move(api(), "sign-in", "versions/1/approve")
-    await specs.tell(api(), "sign-in", "mind the umlauts", None)
+        await specs.move(command_api(), "sign-in", "versions/1/approve")
+    await specs.tell(command_api(), "sign-in", "mind the umlauts", None)
     with pytest.raises(SemoError, match="no work session"):
-        await specs.tell(api(), "sign-in", "x", "9")
-    await specs.move(api(), "sign-in", "versions/2/approve")
+        await specs.tell(command_api(), "sign-in", "x", "9")
+    await specs.move(command_api(), "sign-in", "versions/2/approve")
     assert "spec task sign-in is in implementation" in told()
     await until(admin, "sign-in", "done")
-    await specs.list_all(api(), as_json=False)
+    await specs.list_all(command_api(), as_json=False)
     assert "sign-in" in told()
     with pytest.raises(SemoError, match="is done"):
-        await specs.move(api(), "sign-in", "cancel")
+        await specs.move(command_api(), "sign-in", "cancel")
     with pytest.raises(SemoError, match='no spec task "nobody"'):
-        await specs.show(api(), "nobody", as_json=False)
-    await specs.questions(api(), as_json=False)
+        await specs.show(command_api(), "nobody", as_json=False)
+    await specs.questions(command_api(), as_json=False)
     assert "no agent asks anything" in told()
 
     words = tmp_path / "words.md"
     words.write_text("{{title}} in {{folder}}")
     with pytest.raises(SemoError, match=r"\{\{done\}\} is missing"):
-        await spec_prompts.save(api(), "planning", words, preview=False)
+        await spec_prompts.save(command_api(), "planning", words, preview=False)
     words.write_text("{{title}} in {{folder}}, then {{done}}")
-    await spec_prompts.save(api(), "planning", words, preview=True)
+    await spec_prompts.save(command_api(), "planning", words, preview=True)
     assert told().endswith("Sign in in .semo/specs/sign-in, then [SEMO:DONE]")
-    await spec_prompts.save(api(), "planning", words, preview=False)
-    await spec_prompts.show(api(), "planning", None)
+    await spec_prompts.save(command_api(), "planning", words, preview=False)
+    await spec_prompts.show(command_api(), "planning", None)
     shown = told()
     assert "are told version 1 from now on" in shown
     assert "{{title}} in {{folder}}, then {{done}}" in shown
-    await spec_prompts.list_all(api(), as_json=False)
+    await spec_prompts.list_all(command_api(), as_json=False)
     assert "version 1" in told()
-    await spec_prompts.reset(api(), "planning")
-    await spec_prompts.show(api(), "planning", None)
+    await spec_prompts.reset(command_api(), "planning")
+    await spec_prompts.show(command_api(), "planning", None)
     assert "Plan the following work." in told()
