@@ -57,6 +57,12 @@ _OUT_OF_REACH = """() => {
 """What can be pressed or typed into, in the dialog on top or else in the page, and yet is met by no pointer."""
 
 
+_AT_REST = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.effect?.getComputedTiming().endTime !== Infinity)
+  .map((one) => one.finished.catch(() => {})))"""
+"""What fades in or out is no contrast to judge."""
+
+
 @asynccontextmanager
 async def chromium() -> AsyncGenerator[Browser]:
     async with async_playwright() as playwright:
@@ -135,6 +141,7 @@ class Tab:
         """What axe finds that is serious or worse."""
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(AXE.read_text())
+        await self.page.evaluate(_AT_REST)
         found: dict[str, Any] = await self.page.evaluate(
             "axe.run(document, {resultTypes: ['violations'], rules: {'color-contrast': {enabled: true}}})"
         )
