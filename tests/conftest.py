@@ -1,7 +1,11 @@
 """What the tests of one worker share, wherever they stand: one PostgreSQL, on which each has databases of its own."""
 
+from collections.abc import Generator
+
+import pytest
 from hypothesis import settings
 
+from shared.starting import loading
 from tests.support.embedded import embedded_postgres
 
 __all__ = ["embedded_postgres"]
@@ -10,3 +14,10 @@ settings.register_profile(
     "without a clock", settings.default, deadline=None
 )  # how long an example takes depends on what else runs
 settings.load_profile("without a clock")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Each worker collects all tests, with all that they import."""
+    with loading():
+        return (yield)

@@ -8,6 +8,7 @@ import typer
 from semo import console
 from semo.cli.options import Data, Json, PolicyFile, State, client_settings, data_folder, office_elsewhere, office_of
 from semo.cli.running import run_to_end
+from shared.starting import loading
 
 
 def up(
@@ -33,7 +34,8 @@ def up(
 
     That is embedded Supabase, office server and client. Everything is kept in its data folder and is there next time.
     """
-    from semo.up import serve_until_stopped
+    with loading():
+        from semo.up import serve_until_stopped
 
     run_to_end(lambda: serve_until_stopped(data_folder(data), port, repo, dashboard=dashboard))
 

@@ -19,9 +19,9 @@ import uvicorn
 
 from local_supabase.database import Database
 from local_supabase.gateway import listen, running_gateway
-from office_server.__main__ import listen as serve_on
 from office_server.app import create_app
 from office_server.backend import open_backend
+from office_server.process import listen as serve_on
 from office_server.settings import OfficeSettings
 from office_server.tokens import mint
 from semo.office_api import OfficeApi
