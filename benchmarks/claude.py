@@ -1,5 +1,6 @@
 """How much sooner a waiting Claude Code takes a prompt than one that is started for it; with an API on loopback."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -9,6 +10,8 @@ from tests.support.claude_terminal import READY_SECONDS, TURN_SECONDS, ClaudeTer
 from tests.support.messages_api import MessagesApi, say
 
 ROUNDS = 8
+WAITED_SECONDS = 2.0
+"""For how long a warm one has been ready, as one of a pool has."""
 
 
 async def claude() -> AsyncIterator[Figure]:
@@ -21,6 +24,8 @@ async def claude() -> AsyncIterator[Figure]:
             async with ClaudeTerminal.running(api.url, ready=False) as terminal:
                 await terminal.driver.until_ready(READY_SECONDS)
                 cold.append(await _milliseconds_to_confirm(terminal, began))
+            async with ClaudeTerminal.running(api.url) as terminal:
+                await asyncio.sleep(WAITED_SECONDS)
                 warm.append(await _milliseconds_to_confirm(terminal, time.perf_counter()))
     figure, peer = Figure("claude_warm_prompt_ms", warm), Figure("cold", cold)
     figure.facts.update(

@@ -74,12 +74,17 @@ class AgentTurn:
             self.confirmed.set()
             self._typing.confirmed()
 
+    @property
+    def taken(self) -> bool:
+        """Whether the agent has taken the prompt, or the turn is over."""
+        return self.confirmed.is_set() or self.ended.done()
+
     async def confirmed_within(self, seconds: float) -> bool:
-        """Whether the agent has taken the prompt, or the turn is over, after at most so long."""
+        """Whether it is taken after at most so long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.confirmed.wait()
-        return self.confirmed.is_set() or self.ended.done()
+        return self.taken
 
     def lost(self, at: ByteOffset, now: float, evidence: Evidence) -> None:
         """Nothing shows that the prompt was taken."""

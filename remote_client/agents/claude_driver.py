@@ -30,6 +30,7 @@ SETTLES_SECONDS = 1.5
 STOPPED_SETTLES_SECONDS = 0.7
 TELLING_SETTLES_SECONDS = 6.0  # of an agent whose status line is known to come: on a slow machine it comes late
 PASTE_SETTLES_SECONDS = 0.1
+SEEN_CHARACTERS = 40
 ANSWER_AGAIN_SECONDS = 5.0
 KEY_SETTLES_SECONDS = 0.3
 CLEARS = 20
@@ -170,7 +171,7 @@ class ClaudeDriver:
         try:
             await self._terminal.type(paste(as_prompt(text)), typing.key)
             typing.after(start)
-            return await self._until_ended(turn, timeout_seconds)
+            return await self._until_ended(turn, text, timeout_seconds)
         finally:
             self._turn = None
 
@@ -182,7 +183,7 @@ class ClaudeDriver:
             if not await turn.confirmed_within(CARRY_ON_SECONDS) and not self._monitor.ready:
                 turn.confirm()  # what told of it is no longer kept; only where a prompt stands unsent, Enter is pressed
                 self._terminal.carry_on(text, start)
-            return await self._until_ended(turn, timeout_seconds)
+            return await self._until_ended(turn, text, timeout_seconds)
         finally:
             self._turn = None
 
@@ -194,12 +195,13 @@ class ClaudeDriver:
         self._turn = AgentTurn(start, typing)
         return self._turn
 
-    async def _press_enter(self, turn: AgentTurn) -> None:
+    async def _press_enter(self, turn: AgentTurn, text: str) -> None:
         """Presses Enter until the agent has taken the prompt: while it starts, it may leave a text standing.
 
         Never types the text again. An Enter too many meets an empty input, since the agent waits for its own hook.
         """
-        if await turn.confirmed_within(PASTE_SETTLES_SECONDS):
+        await self._until_pasted(turn, text)
+        if turn.taken:
             return
         with contextlib.suppress(NotFound, SessionFailed):  # it has ended, and the turn with it
             for _ in range(ENTERS):
@@ -209,8 +211,21 @@ class ClaudeDriver:
             self._unclean = True
             self._terminal.give_up(turn)
 
-    async def _until_ended(self, turn: AgentTurn, timeout_seconds: float) -> TurnEnd:
-        beside = self._press_enter(turn), self._read_transcript(turn)
+    async def _until_pasted(self, turn: AgentTurn, text: str) -> None:
+        """Until the text's end stands on the screen, or has had its time: not every text is shown.
+
+        An Enter that is read together with a long paste sends nothing.
+        """
+        seen = "".join(text.split())[-SEEN_CHARACTERS:]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PASTE_SETTLES_SECONDS):
+                while not turn.taken:
+                    if self.position > turn.start and seen in "".join("".join(self._monitor.screen()).split()):
+                        return
+                    await self._terminal.change(PASTE_SETTLES_SECONDS)
+
+    async def _until_ended(self, turn: AgentTurn, text: str, timeout_seconds: float) -> TurnEnd:
+        beside = self._press_enter(turn, text), self._read_transcript(turn)
         finding = await self._terminal.until_ended(turn, timeout_seconds, self.interrupt, *beside)
         return await self._verdict(turn, finding)
 

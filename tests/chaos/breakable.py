@@ -91,20 +91,21 @@ class Breakable:
     # Faults: each returns when it is over, with the moment at which it was ------------------------------------------
 
     async def kill_client(self) -> float:
-        return _kill(self.client.pid)
+        return await _kill(lambda: self.client.pid)
 
     async def kill_office_server(self) -> float:
-        return _kill(self.stack.part("office server").pid)
+        return await _kill(lambda: self.stack.part("office server").pid)
 
     async def kill_gateway(self) -> float:
         """Its PostgreSQL is told by the kernel, and goes along."""
-        return _kill(self.stack.part("embedded Supabase").pid)
+        return await _kill(lambda: self.stack.part("embedded Supabase").pid)
 
     async def kill_postgres(self) -> float:
         gateway = self.stack.part("embedded Supabase").pid
         assert gateway is not None
         below = descendants_of(gateway)
-        return _kill(next((pid for pid, line in command_lines() if pid in below and "/postgres -D" in line), None))
+        postgres = next((pid for pid, line in command_lines() if pid in below and "/postgres -D" in line), None)
+        return await _kill(lambda: postgres)
 
     async def client_sleeps(self) -> float:
         """For longer than a lease."""
@@ -167,7 +168,13 @@ def _client_of(laptop: Machine) -> Part:
     return Part("laptop", ["-m", "remote_client", "--ready-line"], environment, laptop.folder / "client.log")
 
 
-def _kill(pid: int | None) -> float:
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    return time.monotonic()
+async def _kill(find: Callable[[], int | None]) -> float:
+    """What was killed a moment ago is killed again once it is back: it has no new number before."""
+
+    async def once() -> float:
+        pid = find()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        return time.monotonic()
+
+    return await insist(once, ProcessLookupError)
