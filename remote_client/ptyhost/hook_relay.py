@@ -3,14 +3,15 @@
 `python -I -S hook_relay.py NAME [--wait] [--timeout SECONDS]`. Never gets in an agent's way: without a host it ends
 with 0 at once and leaves a line in `hooks-missed.log` beside the host's socket.
 """
-# An agent waits for this at every step: json, typing, pathlib and contextlib would more than double the start.
+# An agent waits for this at every step: json, typing, pathlib and the socket that is not bare would more than double
+# the start.
 # ruff: noqa: PTH110, PTH117, PTH118, PTH120, PTH202, SIM105
 
 import os
-import socket
 import struct
 import sys
 import time
+from _socket import AF_UNIX, socket
 
 BODY_BYTES = 1_048_576
 TEXT_BYTES = 4096
@@ -63,7 +64,7 @@ def _fitting(data: bytes) -> tuple[bytes, bool]:
     return (shorter if len(shorter) <= BODY_BYTES else b"{}"), True
 
 
-def _receive(connection: socket.socket, size: int) -> bytes:
+def _receive(connection: socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
         part = connection.recv(size - len(data))
@@ -78,19 +79,19 @@ def _ask(name: str, waits: bool, timeout_seconds: float | None) -> bytes:
     text = b'{"token": "%s", "name": "%s", "waits": %s, "truncated": %s}' % (
         os.environ["SEMO_HOOK_TOKEN"].encode(), name.encode(), _JSON[waits], _JSON[truncated],
     )  # fmt: skip
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(QUIET_SECONDS)
-        connection.connect(os.environ["SEMO_HOOK_SOCKET"])
-        connection.sendall(_SIZES.pack(len(text), len(body)) + text + body)
-        connection.settimeout(timeout_seconds if waits else QUIET_SECONDS)
-        header_size, answer_size = _SIZES.unpack(_receive(connection, _SIZES.size))
-        told = _receive(connection, header_size)
-        if told != _HEARD:
-            import json
+    connection = socket(AF_UNIX)  # the process ends with it
+    connection.settimeout(QUIET_SECONDS)
+    connection.connect(os.environ["SEMO_HOOK_SOCKET"])
+    connection.sendall(_SIZES.pack(len(text), len(body)) + text + body)
+    connection.settimeout(timeout_seconds if waits else QUIET_SECONDS)
+    header_size, answer_size = _SIZES.unpack(_receive(connection, _SIZES.size))
+    told = _receive(connection, header_size)
+    if told != _HEARD:
+        import json
 
-            if "error" in (said := json.loads(told)):
-                raise ConnectionError(f"the host said {said['error']}")
-        return _receive(connection, answer_size)
+        if "error" in (said := json.loads(told)):
+            raise ConnectionError(f"the host said {said['error']}")
+    return _receive(connection, answer_size)
 
 
 def _tell_missed(name: str, error: Exception) -> None:
