@@ -9,8 +9,7 @@ from typing import Any
 from nicegui import ui
 from pydantic import ValidationError
 
-from office_server.dashboard.bits import Ago, State, Text, attributed, button, element, lead_to, text
-from office_server.dashboard.feed import News
+from office_server.dashboard.bits import Ago, State, attributed, button, element, lead_to, tail, text
 from office_server.dashboard.people import Route
 from office_server.dashboard.visit import Visit
 from office_server.dashboard.waits import cap_in_words, reached
@@ -66,19 +65,10 @@ class Inbox:
         self.wanted = {one.session_id for one in picture.attention if one.session_id and one.kind in _TAIL_OF}
         self._box.set_visibility(bool(found))
 
-    def follow(self, news: News) -> None:
-        """Shows the last lines of the terminals that ask."""
-        streams = self._visit.feed.streams
-        for item in self._items.values():
-            session = item.about.session_id
-            if item.tail is not None and session is not None and session in streams:
-                item.tail.show(streams[session].tail)
-
 
 class _Item:
     def __init__(self, visit: Visit, about: Attention, machine: str | None, open_session: Open) -> None:
         self.about = about
-        self.tail: Text | None = None
         self._field: ui.input | None = None
         self._visit = visit
         self._open = open_session
@@ -103,7 +93,7 @@ class _Item:
             with element("div", "does"):
                 self._build_actions()
             if about.kind in _TAIL_OF:
-                self.tail = text("pre", "", "wide", role="group", tabindex="0", aria_label=words("session.tail"))
+                attributed(tail(about.session_id, words("session.tail"), "wide"), tabindex="0")
             self._build_answer()
 
     def _build_exactly(self, action: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from shared.ids import SessionId
+
 _ANSI = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -92,6 +94,11 @@ class State(Text):
 def lead_to(address: str) -> None:
     """Has the browser go to a page. NiceGUI's own way would put its folder before the address once more."""
     ui.run_javascript(f"window.location.assign({json.dumps(address)})")
+
+
+def tail(session: SessionId | None, label: str, classes: str = "") -> Text:
+    """The last lines of a session's terminal, which the browser fills with what the visit has it hear."""
+    return text("pre", "", classes, role="group", aria_label=label, data_tail=str(session or ""))
 
 
 def empty(title: str, hint: str = "") -> ui.element:

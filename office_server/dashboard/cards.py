@@ -1,6 +1,6 @@
 """A session as a card: who, where, what it does, what came of it last, and the last lines of its terminal."""
 
-from office_server.dashboard.bits import Ago, State, element, plain, seconds_in_words, text
+from office_server.dashboard.bits import Ago, State, element, plain, seconds_in_words, tail, text
 from office_server.dashboard.outcomes import in_words, tone_of
 from office_server.dashboard.visit import Visit
 from office_server.picture_rows import SeenSession
@@ -21,7 +21,7 @@ class Card:
                 self._state = State(seen.status, "")
             self._doing = text("p", "", "doing")
             self._tool = text("p", "", "tool mono")
-            self._tail = text("pre", "", role="group", aria_label=visit.words("session.tail"))
+            tail(seen.id, visit.words("session.tail"))
             with element("div", "foot"):
                 self._outcome = text("span", "", "outcome")
                 self._time = text("span", "")
@@ -47,9 +47,6 @@ class Card:
         self._time.show(seconds_in_words(turn.duration_s) if turn is not None and turn.duration_s is not None else "")
         self._cost.show(f"${seen.cost_usd:.2f}" if seen.cost_usd else "")
         self._ago.show(turn.started_at if turn is not None and turn.ended_at is None else seen.last_activity_at)
-
-    def show_tail(self, tail: str) -> None:
-        self._tail.show(tail)
 
 
 def using(seen: SeenSession) -> str:

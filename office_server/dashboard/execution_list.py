@@ -6,9 +6,19 @@ from typing import Any
 
 from nicegui import ui
 
-from office_server.dashboard.bits import Ago, State, attributed, button, element, empty, plain, seconds_in_words, text
+from office_server.dashboard.bits import (
+    Ago,
+    State,
+    attributed,
+    button,
+    element,
+    empty,
+    plain,
+    seconds_in_words,
+    tail,
+    text,
+)
 from office_server.dashboard.dialogs import sure
-from office_server.dashboard.feed import News
 from office_server.dashboard.outcomes import in_words, tone_of
 from office_server.dashboard.refreshing import Refreshing
 from office_server.dashboard.visit import Visit
@@ -51,7 +61,6 @@ class ExecutionList:
                 attributed(search.classes("grow"), aria_label=words("execute.search"))
             self._box = element("div")
         self.refreshing = Refreshing(visit, self.refresh)
-        visit.on_news(self._follow)
 
     async def refresh(self) -> None:
         found: jobs.JobHistory = await self._visit.do(jobs.search_jobs, status=_OPEN, limit=_MOST_ACTIVE)
@@ -81,13 +90,6 @@ class ExecutionList:
         self.sessions = {card.session for card in self._cards.values() if card.session is not None}
         self._nothing.set_visibility(not order)
         self._hidden.show(self._visit.words("execute.more_active", most=_MOST_ACTIVE) if found.next is not None else "")
-
-    def _follow(self, news: News) -> None:
-        for card in self._cards.values():
-            if card.session is not None and (card.session in news.moved or not card.has_tail):
-                stream = self._visit.feed.streams.get(card.session)
-                if stream is not None:
-                    card.show_tail(stream.tail)
 
     # What was ---------------------------------------------------------------------------------------------------------
 
@@ -139,7 +141,6 @@ class ExecutionList:
 class _Card:
     def __init__(self, visit: Visit, job: JobSeen, open_job: Open, refreshing: Refreshing) -> None:
         self.session: SessionId | None = None
-        self.has_tail = False
         self._visit = visit
         self._job: JobSeen | None = None
         words = visit.words
@@ -155,7 +156,7 @@ class _Card:
                 self._state = State(job.status, "")
             text("p", plain(job.prompt)[:400], "doing")
             self._why = text("p", "", "quiet small")
-            self._tail = text("pre", "", aria_label=words("session.tail"))
+            self._tail = tail(None, words("session.tail"))
             self._tail.set_visibility(False)
             with element("div", "foot"):
                 self._outcome = text("span", "", "outcome")
@@ -184,14 +185,8 @@ class _Card:
             self._outcome.show(in_words(run.outcome, evidence, words))
             self._outcome.classes(replace=f"outcome {tone_of(run.outcome)}")
         self._ago.show((run.running_at or run.created_at) if run is not None else job.created_at)
-        if self.session is None:
-            self._tail.set_visibility(False)
-            self.has_tail = False
-
-    def show_tail(self, tail: str) -> None:
-        self.has_tail = True
-        self._tail.show(tail)
-        self._tail.set_visibility(True)
+        attributed(self._tail, data_tail=str(self.session or "")).update()
+        self._tail.set_visibility(self.session is not None)
 
 
 def _place(job: JobSeen) -> tuple[bool, int]:

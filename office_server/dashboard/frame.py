@@ -202,22 +202,17 @@ def _freshness(visit: Visit) -> None:
     """Says truly how old what is shown is. The browser counts by itself, so that it also knows when nobody answers."""
     words = visit.words
     mark = element(
-        "div", "fresh", id="fresh", data_beat="0", data_trouble="", data_live=words("fresh.live"),
+        "div", "fresh", id="fresh", data_trouble="", data_live=words("fresh.live"),
         data_stale=words("fresh.stale"), data_away=words("fresh.away"),
     )  # fmt: skip
-    beats = 0
 
-    def pulse(news: News) -> None:
-        nonlocal beats
+    def tell(news: News) -> None:
         said = words.of("error", news.trouble) if news.trouble else ""
-        if news.new_picture and news.picture is not None:
-            beats += 1
-        elif said == mark.props["data-trouble"]:
-            return
-        attributed(mark, data_beat=str(beats), data_trouble=said)
-        mark.update()
+        if said != mark.props["data-trouble"]:
+            attributed(mark, data_trouble=said)
+            mark.update()
 
-    visit.on_news(pulse)
+    visit.on_news(tell)
 
 
 def _choose_theme(theme: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+import orjson
 import structlog
 from nicegui import Client, ui
 
@@ -52,6 +53,7 @@ class Visit:
         self._cookie = cookie
         self._client = client
         self._on_news: list[OnNews] = []
+        self._tails: dict[SessionId, str] = {}
 
     # What may be done, and doing it -----------------------------------------------------------------------------------
 
@@ -139,6 +141,23 @@ class Visit:
         with self._client:
             for show in self._on_news:
                 show(news)
+            self._hear({"beat": news.new_picture and news.picture is not None, "tails": self._new_tails()})
+
+    def show_tails(self) -> None:
+        """Those of the sessions that are wanted now; the rest comes with the news."""
+        with self._client:
+            self._hear({"tails": self._new_tails()})
+
+    def _new_tails(self) -> dict[str, str]:
+        streams = self.feed.streams
+        known, self._tails = self._tails, {one: streams[one].tail for one in self.wanted & streams.keys()}
+        return {str(one): tail for one, tail in self._tails.items() if known.get(one) != tail}
+
+    def _hear(self, told: dict[str, Any]) -> None:
+        """What comes five times a second goes past NiceGUI's elements: for each change to one of them the browser looks
+        through the whole page."""
+        if any(told.values()):
+            ui.run_javascript(f"window.semo.hear({orjson.dumps(told).decode()})")
 
     # Coming and going -------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ async def attention(visit: Visit) -> None:
     nothing = empty(visit.words("attention.nothing"), visit.words("attention.nothing_hint"))
 
     def show(news: News) -> None:
-        inbox.follow(news)
         if news.picture is None or not news.new_picture:
             return
         inbox.show(news.picture)

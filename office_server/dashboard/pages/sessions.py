@@ -60,8 +60,6 @@ class _List:
     def look(self, news: News) -> None:
         if news.picture is not None and news.new_picture:
             self._show(news.picture)
-        for session in news.moved & self._cards.keys():
-            self._cards[session].show_tail(self._visit.feed.streams[session].tail)
 
     def _order(self) -> list[SessionId]:
         """The sessions as they stand on the page."""
@@ -84,9 +82,6 @@ class _List:
                 with self._box:
                     card = Card(self._visit, seen, self._visit.address("sessions", session=seen.id))
                 card.link.on("click.prevent.stop", partial(self.detail.open, seen.id), args=[])
-                stream = self._visit.feed.streams.get(seen.id)
-                if stream is not None:
-                    card.show_tail(stream.tail)
             card.show(seen)
             ordered[seen.id] = card
             if self._box.default_slot.children[place] is not card.box:
@@ -111,10 +106,8 @@ class _List:
     def _want(self) -> None:
         wanted = (self._in_sight & self._cards.keys()) | self.detail.wanted
         if wanted != self._visit.wanted:
-            fresh = wanted - self._visit.wanted
             self._visit.wanted = wanted
-            for session in fresh & self._cards.keys() & self._visit.feed.streams.keys():
-                self._cards[session].show_tail(self._visit.feed.streams[session].tail)
+            self._visit.show_tails()
             self._visit.feed.poke()
 
     # What is chosen ---------------------------------------------------------------------------------------------------

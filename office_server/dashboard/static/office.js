@@ -16,7 +16,7 @@
   };
 
   /* The server's beat: a page whose beat stands still is old, whoever is to blame. */
-  let beat = null, beatAt = performance.now(), hears = false, met = false;
+  let beatAt = performance.now(), hears = false, met = false;
   const fresh = () => {
     const mark = document.getElementById("fresh");
     if (!mark) return;
@@ -24,7 +24,6 @@
       hears = true;
       for (const turn of ["connect", "disconnect"]) window.socket.on(turn, fresh);
     }
-    if (mark.dataset.beat !== beat) { beat = mark.dataset.beat; beatAt = performance.now(); }
     const seconds = Math.round((performance.now() - beatAt) / 1000);
     const connected = window.socket ? window.socket.connected : true;
     const old = seconds >= 4;
@@ -78,6 +77,19 @@
   };
   setInterval(find, 300);
 
+  /* The last lines of terminals: those that came since are drawn at once, and what was never drawn is forgotten. */
+  const tails = new Map();
+  let drawing = null;
+  const draw = () => {
+    drawing = null;
+    for (const place of document.querySelectorAll("[data-tail]")) {
+      const text = tails.get(place.dataset.tail) ?? "";
+      if (place.firstChild?.nodeType !== Node.TEXT_NODE) place.prepend("");
+      if (place.firstChild.data !== text) place.firstChild.data = text;
+    }
+  };
+  setInterval(() => { drawing ??= requestAnimationFrame(draw); }, 300); // places that are new
+
   /* Keys. What is typed into a field or a terminal is nobody else's. */
   const typing = (target) => target.closest?.("input, textarea, select, [contenteditable=true], .xterm");
   let go = -Infinity; // when "g" was pressed: not when the page began
@@ -116,6 +128,11 @@
   }, true);
 
   window.semo = {
+    hear(told) {
+      if (told.beat) { beatAt = performance.now(); fresh(); }
+      for (const [session, tail] of Object.entries(told.tails ?? {})) tails.set(session, tail);
+      drawing ??= requestAnimationFrame(draw);
+    },
     keys() {
       const dialog = document.getElementById("keys");
       if (!dialog.open) dialog.showModal();
