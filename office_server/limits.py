@@ -27,3 +27,8 @@ class TriesPerMinute:
         tries.append(now)
         if len(self._tries) > _MOST_ADDRESSES:
             self._tries.popitem(last=False)
+
+    def was_right(self, address: str) -> None:
+        """The latest try was no guess: many who know their secret may share an address."""
+        if tries := self._tries.get(address):
+            tries.pop()

@@ -41,13 +41,15 @@ async def sign_in(
     email: Annotated[str, Form(max_length=254)] = "", password: Annotated[str, Form(max_length=1024)] = "",
     next: Annotated[str, Form(max_length=2048)] = "",  # noqa: A002
 ) -> Response:  # fmt: skip
+    comes_from = request.client.host if request.client else "unknown"
     try:
-        services.sign_in_tries.note(request.client.host if request.client else "unknown")
+        services.sign_in_tries.note(comes_from)
         if email:
             person = await people.who_has(services, email.strip(), password)
         else:
             person = await people.who_signs_in(services, secret.strip())
         await people.who_is(services, person)
+        services.sign_in_tries.was_right(comes_from)
     except (Unauthenticated, BadEnrollmentCode):
         return _page(request, next, "sign_in.wrong_password" if email else "sign_in.wrong", 401, email)
     except Forbidden:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, StorageState, async_playwright
 
 from tests.support.running_office import RunningOffice, semo
 
@@ -88,11 +88,19 @@ class Tab:
 
     @classmethod
     async def open(
-        cls, browser: Browser, office: RunningOffice, *, language: str = "en", screen: Screen = _USUAL
+        cls,
+        browser: Browser,
+        office: RunningOffice,
+        *,
+        language: str = "en",
+        screen: Screen = _USUAL,
+        state: StorageState | None = None,
     ) -> "Tab":
+        """`state`: what the browser keeps of somebody who has signed in."""
         context = await browser.new_context(
-            viewport={"width": screen.width, "height": 900}, locale=language, reduced_motion="reduce"
-        )
+            viewport={"width": screen.width, "height": 900}, locale=language, reduced_motion="reduce",
+            storage_state=state,
+        )  # fmt: skip
         tab = cls(await context.new_page(), office, screen)
         await tab.wear(screen.theme)
         return tab

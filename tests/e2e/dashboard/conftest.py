@@ -9,7 +9,7 @@ from zlib import crc32
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, StorageState
 
 from semo.folder import DataFolder
 from tests.support.browser import SCREENS, Screen, Tab, chromium
@@ -66,11 +66,20 @@ async def browser() -> AsyncIterator[Browser]:
         yield running
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def tab(browser: Browser, office: RunningOffice, screen: Screen) -> AsyncIterator[Tab]:
-    """Signed in, and nothing in the browser's console when the test is over."""
-    tab = await Tab.open(browser, office, screen=screen)
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def signed_in(browser: Browser, office: RunningOffice) -> StorageState:
+    tab = await Tab.open(browser, office)
     await tab.sign_in()
+    state = await tab.page.context.storage_state()
+    await tab.page.context.close()
+    return state
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tab(browser: Browser, office: RunningOffice, screen: Screen, signed_in: StorageState) -> AsyncIterator[Tab]:
+    """Signed in, and nothing in the browser's console when the test is over."""
+    tab = await Tab.open(browser, office, screen=screen, state=signed_in)
+    await tab.go("attention")
     yield tab
     await tab.page.context.close()
     assert tab.complaints == []

@@ -43,6 +43,17 @@ def test_tries_are_counted_per_address_and_come_back_after_a_minute():
     tries.note("a")
 
 
+def test_a_try_that_was_right_does_not_count():
+    tries = TriesPerMinute(2, clock=lambda: 0.0)
+    tries.note("a")
+    for _ in range(5):
+        tries.note("a")
+        tries.was_right("a")
+    tries.note("a")
+    with pytest.raises(TooManyRequests):
+        tries.note("a")
+
+
 @pytest.mark.parametrize(
     ("payload", "where"),
     [
