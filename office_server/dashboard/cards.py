@@ -12,11 +12,11 @@ class Card:
     def __init__(self, visit: Visit, seen: SeenSession, opened: str) -> None:
         self._words = visit.words
         self.seen: SeenSession | None = None
-        self.box = element("article", "sheet card", data_session=str(seen.id))
+        self.box = element("article", "sheet card", data_item="", data_session=str(seen.id))
         with self.box:
             with element("div", "top"):
                 with text("h2", "", "role"):
-                    self.link = text("a", seen.role, href=opened)
+                    self.link = text("a", seen.role, href=opened, data_press="o")
                 text("span", seen.machine, "where")
                 self._state = State(seen.status, "")
             self._doing = text("p", "", "doing")

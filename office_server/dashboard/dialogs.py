@@ -15,7 +15,7 @@ async def sure(words: Words, title: str, what: str, does: str) -> bool:
         text("h2", title)
         text("p", what, "quiet")
         with element("div", "does"):
-            button(words("frame.cancel"), lambda: dialog.submit(False))
+            button(words("frame.keep"), lambda: dialog.submit(False))
             button(does, lambda: dialog.submit(True), "button danger")
     answer = await dialog
     dialog.delete()
@@ -43,10 +43,17 @@ async def show_once(words: Words, title: str, hint: str, secret: str) -> None:
         text("p", hint, "quiet")
         text("code", secret, "command", tabindex="0")
         with element("div", "does"):
-            button(words("frame.copy"), lambda: ui.clipboard.write(secret))
+            copy_button(words)
             button(words("frame.close"), lambda: dialog.submit(None), "button first")
     await dialog
     dialog.delete()
+
+
+def copy_button(words: Words) -> None:
+    """Copies the dialog's `.command`, and says so. The browser does it by itself: later it would not let it."""
+    made = text("button", words("frame.copy"), "button", type="button")
+    copies = "(event) => { window.semo.copy(event.currentTarget); emit() }"
+    made.on("click", lambda: made.show(words("frame.copied")), js_handler=copies)
 
 
 def close_button(words: Words, close: Callable[[], Any]) -> None:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 from nicegui import ui
 
 from office_server.dashboard.bits import Ago, attributed, button, element, text
+from office_server.dashboard.dialogs import copy_button
 from office_server.dashboard.visit import Visit
 from office_server.routes import enrollment
 
@@ -29,7 +30,7 @@ async def offer_code(visit: Visit) -> None:
                     Ago(code.expires_at)
         text("code", code.command, "command", tabindex="0")
         with element("div", "does"):
-            button(words("frame.copy"), lambda: ui.clipboard.write(code.command))
+            copy_button(words)
             button(words("frame.close"), dialog.close, "button first")
     dialog.open()
 

@@ -17,6 +17,7 @@ from office_server.plan_document import Place
 from office_server.routes import executions, templates
 from office_server.routes.executions import NewExecutions, Queued
 from office_server.routes.plan_answers import JobSeen
+from office_server.spec_rows import PromptTemplate
 
 _ANY = ""
 
@@ -27,6 +28,7 @@ class Form:
     def __init__(self, visit: Visit, roles: dict[str, str], started: Callable[[Queued], Awaitable[None]]) -> None:
         self._visit = visit
         self._started = started
+        self._roles = roles
         self._machines: list[SeenMachine] = []
         self._agents: list[str] = []
         self._offered: object = None
@@ -41,7 +43,7 @@ class Form:
                 self._model = attributed(
                     self._input("model").props("stack-label"), placeholder=words("execute.model_hint")
                 )
-            self.what = PromptFields(visit)
+            self.what = PromptFields(visit, self._work_as)
             with element("details", "more-fields"):
                 text("summary", words("execute.limits"))
                 self._build_limits()
@@ -104,6 +106,16 @@ class Form:
             sorted({*known, *chosen}), value=chosen
         )
 
+    def _work_as(self, template: PromptTemplate) -> None:
+        """As the template says; what a person then says otherwise counts."""
+        said = template.defaults
+        if said.get("role") in self._roles:
+            self._role.value = said["role"]
+        if said.get("agent") in self._agents:
+            self._agent.value = said["agent"]
+        if said.get("model"):
+            self._model.value = said["model"]
+
     # What is done -----------------------------------------------------------------------------------------------------
 
     def put(self, job: JobSeen) -> None:
@@ -112,6 +124,9 @@ class Form:
         self._role.value = job.role
         self._agent.value = job.agent if job.agent in self._agents else _ANY
         self._model.value = job.model or ""
+        self._minutes.value = job.timeout_s / 60
+        self._tries.value = job.max_tries
+        self._hold_to(job.conditions)
         here = {one.id for one in self._machines}
         self._machine.value = str(job.client_id) if job.client_id in here else _ANY
 
@@ -139,6 +154,21 @@ class Form:
         question = str(self._person.value or "").strip()
         return [*found, {"person": question}] if question else found
 
+    def _hold_to(self, conditions: list[dict[str, Any]]) -> None:
+        """The opposite of `conditions`, as far as the form has fields for them."""
+        said: dict[str, list[Any]] = {}
+        for condition in conditions:
+            for name, value in condition.items():
+                said.setdefault(name, []).append(value)
+        checks = [str(one) for one in said.get("check", [])]
+        known = cast("list[str]", self._checks.options)  # pyright: ignore[reportUnknownMemberType]
+        self._checks.set_options(  # pyright: ignore[reportUnknownMemberType]
+            sorted({*known, *checks}), value=checks
+        )
+        self._must_change.value = ", ".join(map(str, said.get("must_change", [])))
+        self._person.value = str(said.get("person", [""])[0])
+        self._commit.value = bool(said.get("commit"))
+
     async def _start(self) -> None:
         visit, held = self._visit, self.conditions()
         wanted = self.what.jobs()
@@ -147,6 +177,8 @@ class Form:
             return
         if held:
             wanted = [job | {"conditions": held} for job in wanted]
+        if self.what.by_template:  # what is chosen here goes before what the template says
+            wanted = [job | self.place() for job in wanted]
         try:
             body = NewExecutions.model_validate(
                 {

@@ -147,7 +147,7 @@ class JobDialog:
                     await self._do(jobs.change_job, body=jobs.JobChange(priority=wanted))
 
                 button(words("job.hurry"), hurry)
-            if job.status is JobStatus.BLOCKED and job.failure_kind == "asked":
+            if job.status is JobStatus.BLOCKED and job.failure_kind == "asked" and job.lane is not None:
                 field = ui.input(placeholder=words("attention.answer")).props("outlined dense").classes("grow")
                 attributed(field, aria_label=words("attention.answer"))
 

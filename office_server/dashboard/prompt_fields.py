@@ -1,6 +1,7 @@
 """What is to be done: a prompt or many, or a saved template with its parameters. Its fields, and the jobs in them."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
@@ -21,7 +22,10 @@ def prompts_in(written: str, many: str) -> list[str]:
 
 
 class PromptFields:
-    def __init__(self, visit: Visit) -> None:
+    """`took` is told which template is looked at, to be asked for."""
+
+    def __init__(self, visit: Visit, took: Callable[[PromptTemplate], None]) -> None:
+        self._took = took
         self._visit = visit
         self._templates: dict[str, PromptTemplate] = {}
         self._given: dict[str, ui.input] = {}
@@ -79,6 +83,8 @@ class PromptFields:
         self._template_side.set_visibility(by_template)
         for name, side in self._sides.items():
             attributed(side, aria_pressed=str((name == "template") == by_template).lower()).update()
+        if by_template and self.template is not None:
+            self._took(self.template)
 
     def put(self, prompt: str) -> None:
         """Puts a prompt in, to be changed and started."""
@@ -112,6 +118,8 @@ class PromptFields:
                 if otherwise is not None:
                     field.props("stack-label")
                 self._given[name] = attributed(field, aria_label=name)
+        if self.by_template:
+            self._took(chosen)
 
     def _count(self) -> None:
         many = str(self._many.value)

@@ -35,7 +35,7 @@ class Documents:
         with element("div", "tools"):
             text("h3", words("spec.documents"))
             self._choice = ui.select({}, on_change=self._chose).props("outlined dense options-dense")
-            attributed(self._choice, aria_label=words("spec.which"))
+            attributed(self._choice, aria_label=words("spec.which")).set_visibility(False)
             self._said = text("span", "", "quiet")
         self._box = element("div", "documents")
 

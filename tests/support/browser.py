@@ -142,8 +142,32 @@ class Tab:
         """Until the text stands somewhere in sight."""
         await self.page.get_by_text(text).first.wait_for(state="visible")
 
+    async def choose(self, label: str, option: str | int, within: str = "body") -> None:
+        """In a field that offers; until what it offered is gone again, which would lie over other things.
+
+        Args:
+            option: what it says, or which one it is from 0.
+        """
+        await self.page.locator(within).get_by_label(label).first.click()
+        offered = self.page.get_by_role("option")
+        await (offered.nth(option) if isinstance(option, int) else offered.filter(has_text=option).first).click()
+        await self.page.locator(".q-menu").first.wait_for(state="detached")
+
+    async def menu(self, item: str) -> None:
+        """Of the account and how the pages look."""
+        await self.page.get_by_role("button", name="Account and appearance").click()
+        await self.page.locator(".q-menu .q-item", has_text=item).click()
+
     async def press(self, name: str, within: str = "body") -> None:
         await self.page.locator(within).get_by_role("button", name=name).first.click()
+
+    async def copies(self, what: str) -> None:
+        """The dialog's button that copies puts it where it can be pasted, and says so."""
+        await self.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await self.press("Copy", "[role=dialog]")
+        await self.page.get_by_role("button", name="Copied").wait_for()
+        pasted = await self.page.evaluate("navigator.clipboard.readText()")
+        assert what in pasted, pasted
 
     async def violations(self) -> list[str]:
         """What axe finds that is serious or worse."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,7 @@ from shared.ids import CommandId
 from shared.states import CommandStatus, CommandType
 
 _PAGE = 50
+_MOST = 200
 _MOST_CHARACTERS = 60_000
 _SAID = ("text", "role", "spec", "branch", "picture")
 """What of a payload tells best what it is about."""
@@ -53,7 +55,7 @@ class _Commands:
         self._visit = visit
         self._status = ""
         self._type = ""
-        self._shown: list[Command] = []
+        self._rows: dict[CommandId, _Row] = {}
         self._many = _PAGE
         self._fetching: asyncio.Task[None] | None = None
         words = visit.words
@@ -70,7 +72,18 @@ class _Commands:
                 on_change=self._chose_type,
             )  # fmt: skip
             attributed(types.props("outlined dense options-dense"), aria_label=words("commands.type"))
-        self._box = element("div")
+        with element("div", "sheet scroll", tabindex="0") as self._box, element("table", "table rows"):
+            with element("thead"), element("tr"):
+                for column in ("asked", "what", "type", "status", "author", "took"):
+                    text("th", words(f"commands.{column}"), scope="col")
+            self._body = element("tbody")
+        self._nothing = empty(words("commands.none"), words("commands.none_hint"))
+        self._none_like = empty(words("commands.none_like"))
+        with element("div", "does more") as self._more:
+            button(words("commands.more"), self._show_more)
+        for one in (self._box, self._nothing, self._none_like, self._more):
+            one.set_visibility(False)
+        self._one_at_a_time = asyncio.Lock()
         self._dialog = ui.dialog()
         self._dialog.on_value_change(self._moved)
 
@@ -80,54 +93,33 @@ class _Commands:
 
     async def refresh(self) -> None:
         try:
-            found: routes.CommandList = await self._visit.do(
-                routes.list_commands, status=[CommandStatus(self._status)] if self._status else None,
-                command_type=[CommandType(self._type)] if self._type else None, limit=self._many,
-            )  # fmt: skip
+            async with self._one_at_a_time:  # an older answer must not be shown after a newer one
+                found: routes.CommandList = await self._visit.do(
+                    routes.list_commands, status=[CommandStatus(self._status)] if self._status else None,
+                    command_type=[CommandType(self._type)] if self._type else None, limit=self._many,
+                )  # fmt: skip
+                if not self._box.is_deleted:
+                    self._show(found.commands, more=found.next is not None)
         except OfficeError:
             return  # the frame says that it is not answered; the next picture asks again
-        if (found.commands == self._shown and self._shown) or self._box.is_deleted:
-            return
-        self._shown = found.commands
-        self._box.clear()
-        with self._box:
-            self._build(more=found.next is not None)
 
-    def _build(self, *, more: bool) -> None:
-        words = self._visit.words
-        if not self._shown:
-            empty(words("commands.none"), words("commands.none_hint"))
-            return
-        with element("div", "sheet scroll", tabindex="0"), element("table", "table rows"):
-            with element("thead"), element("tr"):
-                for column in ("asked", "what", "type", "status", "author", "took"):
-                    text("th", words(f"commands.{column}"), scope="col")
-            with element("tbody"):
-                for command in self._shown:
-                    self._row(command)
-        if more:
-            with element("div", "does more"):
-                button(words("commands.more"), self._show_more)
-
-    def _row(self, command: Command) -> None:
-        words = self._visit.words
-        with element("tr"):
-            with element("td"):
-                Ago(command.created_at)
-            with element("td", "what"):
-                said = str(
-                    next(
-                        (command.payload[name] for name in _SAID if command.payload.get(name)),
-                        words("commands.no_text"),
-                    )
-                )
-                made = text("a", visible(said[:160]), href=self._visit.address("commands", command=command.id))
-                made.on("click.prevent", partial(self.open, command.id), args=[])
-            text("td", words.of("command_type", command.command_type))
-            with element("td"):
-                State(command.status, words.of("command_status", command.status))
-            text("td", _short(command.author or "–"), "quiet", title=command.author or "")
-            text("td", _took(command), "quiet")
+    def _show(self, commands: list[Command], *, more: bool) -> None:
+        """Rows stay as long as their commands are shown: one that were made anew could not be met by a click."""
+        for gone in self._rows.keys() - {command.id for command in commands}:
+            self._rows.pop(gone).box.delete()
+        for place, command in enumerate(commands):
+            if command.id not in self._rows:
+                with self._body:
+                    self._rows[command.id] = _Row(self._visit, command, self.open)
+            row = self._rows[command.id]
+            row.show(command)
+            if self._body.default_slot.children[place] is not row.box:
+                row.box.move(target_index=place)
+        self._box.set_visibility(bool(commands))
+        chosen = bool(self._status or self._type)
+        self._nothing.set_visibility(not commands and not chosen)
+        self._none_like.set_visibility(not commands and chosen)
+        self._more.set_visibility(more and self._many < _MOST)
 
     # One of them ------------------------------------------------------------------------------------------------------
 
@@ -207,16 +199,39 @@ class _Commands:
     # What is chosen ---------------------------------------------------------------------------------------------------
 
     async def _chose_status(self, event: Any) -> None:
-        self._status, self._shown = event.value, []
+        self._status = event.value
         await self.refresh()
 
     async def _chose_type(self, event: Any) -> None:
-        self._type, self._shown = event.value, []
+        self._type = event.value
         await self.refresh()
 
     async def _show_more(self) -> None:
-        self._many = min(self._many + _PAGE, 200)
+        self._many = min(self._many + _PAGE, _MOST)
         await self.refresh()
+
+
+class _Row:
+    def __init__(self, visit: Visit, command: Command, opens: Callable[[CommandId], Any]) -> None:
+        self._words = words = visit.words
+        self.box = element("tr")
+        with self.box:
+            with element("td"):
+                Ago(command.created_at)
+            with element("td", "what"):
+                payload = command.payload
+                said = str(next((payload[name] for name in _SAID if payload.get(name)), words("commands.no_text")))
+                made = text("a", visible(said[:160]), href=visit.address("commands", command=command.id))
+                made.on("click.prevent", partial(opens, command.id), args=[])
+            text("td", words.of("command_type", command.command_type))
+            with element("td"):
+                self._state = State(command.status, "")
+            text("td", _short(command.author or "–"), "quiet", title=command.author or "")
+            self._took = text("td", "", "quiet")
+
+    def show(self, command: Command) -> None:
+        self._state.become(command.status, self._words.of("command_status", command.status))
+        self._took.show(_took(command))
 
 
 def _took(command: Command) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from office_server.dashboard.bits import Ago, State, button, element, empty, text
+from office_server.dashboard.bits import Ago, State, attributed, button, element, empty, text
 from office_server.dashboard.dialogs import one_line, sure
 from office_server.dashboard.enrolling import offer_code
 from office_server.dashboard.feed import News
@@ -14,7 +14,8 @@ from office_server.dashboard.visit import Visit
 from office_server.dashboard.wrong import wrong
 from office_server.picture_rows import Picture, SeenMachine, SeenSession
 from office_server.routes import clients, enrollment
-from shared.ids import ClientId
+from shared.ids import ClientId, SessionId
+from shared.states import SessionStatus
 
 
 @page("machines", icon="computer", key="m")
@@ -26,41 +27,71 @@ async def machines(visit: Visit) -> None:
     policy = PolicyDialog(visit)
     box = element("div", "cards")
     nothing = empty(words("machines.none"), words("machines.none_hint"))
-    shown: list[object] = []
-    memories: dict[ClientId, _Memory] = {}
+    cards: dict[ClientId, _Card] = {}
 
     def look(news: News) -> None:
         picture = news.picture
         if picture is None or not news.new_picture:
             return
-        what: list[object] = [_of_interest(machine, picture) for machine in picture.machines]
-        if what != shown:
-            shown[:] = what
-            box.clear()
-            with box:
-                for machine in picture.machines:
-                    memories[machine.id] = _machine(visit, machine, _sessions_of(machine, picture), policy)
+        for gone in cards.keys() - {machine.id for machine in picture.machines}:
+            cards.pop(gone).box.delete()
+        for place, machine in enumerate(picture.machines):
+            if machine.id not in cards:
+                with box:
+                    cards[machine.id] = _Card(visit, policy, machine)
+            card = cards[machine.id]
+            card.show(machine, _sessions_of(machine, picture))
+            if box.default_slot.children[place] is not card.box:
+                card.box.move(target_index=place)
         policy.look(picture)
-        for machine in picture.machines:
-            memories[machine.id].show(machine)
         nothing.set_visibility(not picture.machines)
 
     visit.on_news(look)
-
-
-def _of_interest(machine: SeenMachine, picture: Picture) -> object:
-    """What a card shows. When it was seen last matters only once it is away; the memory is brought up to date alone."""
-    sessions = [(seen.id, seen.status) for seen in _sessions_of(machine, picture)]
-    return machine.model_dump(exclude={"last_seen_at", "memory"}), sessions
 
 
 def _sessions_of(machine: SeenMachine, picture: Picture) -> list[SeenSession]:
     return [seen for seen in picture.sessions if seen.client_id == machine.id and seen.ended_at is None]
 
 
-def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession], policy: PolicyDialog) -> "_Memory":
-    words = visit.words
-    with element("article", "sheet card", aria_label=machine.name):
+class _Card:
+    """A machine. What is told of it changes often, and its buttons with it only when they are others: who is about to
+    press one must not have it made anew below the finger."""
+
+    def __init__(self, visit: Visit, policy: PolicyDialog, machine: SeenMachine) -> None:
+        self._visit = visit
+        self._policy = policy
+        self._machine = machine
+        self._told: dict[str, Any] | None = None
+        self._sessions: list[tuple[SessionId, str, SessionStatus]] | None = None
+        self._offered: tuple[bool, bool] | None = None
+        self.box = element("article", "sheet card")
+        with self.box:
+            self._facts = element("div", "told")
+            self._chips = element("ul", "chips")
+            self._does = element("div", "does")
+
+    def show(self, machine: SeenMachine, sessions: list[SeenSession]) -> None:
+        """When it was seen last matters only once it is away; its memory is brought up to date alone."""
+        self._machine = machine
+        told = machine.model_dump(exclude={"last_seen_at", "memory"})
+        if told != self._told:
+            self._told = told
+            attributed(self.box, aria_label=machine.name).update()
+            self._facts.clear()
+            with self._facts:
+                self._build_facts(machine)
+        self._memory.show(machine)
+        shown = [(seen.id, seen.role, seen.status) for seen in sessions]
+        if shown != self._sessions:
+            self._sessions = shown
+            self._show_sessions(sessions)
+        offered = machine.policy is not None, machine.draining_since is not None
+        if offered != self._offered:
+            self._offered = offered
+            self._offer(drains=machine.draining_since is not None)
+
+    def _build_facts(self, machine: SeenMachine) -> None:
+        words = self._visit.words
         with element("div", "top"):
             text("h2", machine.name, "role")
             State(machine.connection, words.of("connection", machine.connection))
@@ -85,22 +116,28 @@ def _machine(visit: Visit, machine: SeenMachine, sessions: list[SeenSession], po
             tools = sorted({str(name) for rule in rules.values() for name in rule.get("mcp", [])})
             _fact(words("machines.tools"), ", ".join(tools) or "–")
             _fact(words("machines.version"), machine.version or "–")
-            memory = _Memory(visit, machine)
-        if sessions:
-            with element("ul", "chips"):
-                for seen in sessions:
-                    with element("li"), element("a", "chip", href=visit.address("sessions", session=seen.id)):
-                        text("span", seen.role)
-                        State(seen.status, words.of("status", seen.status))
-        with element("div", "does"):
-            if machine.policy is not None:
-                button(words("machines.policy"), lambda: policy.open(machine))
+            self._memory = _Memory(self._visit, machine)
+
+    def _show_sessions(self, sessions: list[SeenSession]) -> None:
+        self._chips.clear()
+        self._chips.set_visibility(bool(sessions))
+        with self._chips:
+            for seen in sessions:
+                address = self._visit.address("sessions", session=seen.id)
+                with element("li"), element("a", "chip", href=address):
+                    text("span", seen.role)
+                    State(seen.status, self._visit.words.of("status", seen.status))
+
+    def _offer(self, *, drains: bool) -> None:
+        visit, words = self._visit, self._visit.words
+        self._does.clear()
+        with self._does:
+            if self._machine.policy is not None:
+                button(words("machines.policy"), lambda: self._policy.open(self._machine))
             if visit.may(clients.change_client):
-                button(words("do.rename"), lambda: _rename(visit, machine))
-                drains = machine.draining_since is not None
-                button(words("do.drain_no_more" if drains else "do.drain"), lambda: _drain(visit, machine))
-                button(words("do.revoke"), lambda: _revoke(visit, machine), "button danger")
-    return memory
+                button(words("do.rename"), lambda: _rename(visit, self._machine))
+                button(words("do.drain_no_more" if drains else "do.drain"), lambda: _drain(visit, self._machine))
+                button(words("do.revoke"), lambda: _revoke(visit, self._machine), "button danger")
 
 
 class _Memory:

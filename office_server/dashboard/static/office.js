@@ -98,7 +98,8 @@
     const all = items();
     if (!all.length) return;
     const at = all.indexOf(document.activeElement?.closest?.("[data-item]"));
-    all[Math.min(Math.max(at + by, 0), all.length - 1)].focus();
+    const next = all[Math.min(Math.max(at + by, 0), all.length - 1)];
+    (next.tabIndex < 0 ? next.querySelector("a[href], button") : next)?.focus(); // some hold the focus by what is in them
   };
   const press = (selector, root = document) => {
     const found = [...root.querySelectorAll(selector)].find((one) => one.offsetParent && !one.disabled);
@@ -148,6 +149,12 @@
       Quasar.Dark.set(theme === "auto" ? "auto" : theme === "dark");
       window.emitEvent?.("theme", { theme });
     },
-    copy(text) { navigator.clipboard?.writeText(text); },
+    /* Of a dialog what is to be copied; browsers keep their clipboard from pages that came without TLS from elsewhere. */
+    copy(button) {
+      const command = button.closest("[role=dialog]").querySelector(".command");
+      getSelection().selectAllChildren(command);
+      if (navigator.clipboard) navigator.clipboard.writeText(command.textContent);
+      else document.execCommand("copy");
+    },
   };
 })();

@@ -50,11 +50,14 @@ async def office(tmp_path_factory: pytest.TempPathFactory, messages: MessagesApi
     folder = DataFolder(place / "data")
     folder.prepare()
     policy = f'allowed_roots = ["{place}"]\ndefault_agent = "shell"\n[[repositories]]\npath = "{repository}"\n'
-    policy += f"{PUSHED_AND_MERGED}[agents.shell]\n"
+    policy += f'{PUSHED_AND_MERGED}[approvals]\ntools = ["Bash"]\n[agents.shell]\n'
     if program := claude_if_there():
         policy += f'[agents.claude]\ncommand = ["{program}"]\nenvironment = {json.dumps(VARIABLES)}\n'
     folder.policy.write_text(policy)
-    environment = home.environment | {"SEMO_CLIENT_FORECAST_SECONDS": "1"}
+    environment = home.environment | {
+        "SEMO_CLIENT_FORECAST_SECONDS": "1",
+        "SEMO_OFFICE_ENROLL_PER_MINUTE": "1000",  # more people sign in here, all from one address, than at a door
+    }
     running = await RunningOffice.open(folder.path, "--repo", str(repository), dashboard=True, env=environment)
     yield running
     await running.close()

@@ -1,5 +1,6 @@
 """The pages in a real browser, against a real office with real sessions: every page, and what is done on it."""
 
+import asyncio
 import base64
 import json
 import os
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from tests.support.browser import Tab, sign_in_code
 from tests.support.picture_office import drawn
@@ -21,11 +22,6 @@ PAGES = (
     "attention", "sessions", "execute", "machines", "pool", "commands", "costs", "settings", "plans", "spec_tasks",
 )  # fmt: skip
 DONE = "echo '[SEMO:DONE]'"
-
-
-async def choose(tab: Tab, label: str, option: str) -> None:
-    await tab.page.get_by_label(label).first.click()
-    await tab.page.get_by_role("option", name=option).click()
 
 
 async def run(office: RunningOffice, text: str, role: str = "BE") -> dict[str, object]:
@@ -54,7 +50,7 @@ async def test_a_code_signs_one_browser_in_once(browser: Browser, office: Runnin
     await second.page.fill("#secret", code)
     await second.page.click("button[type=submit]")
     await second.says("That is not valid")
-    await first.page.evaluate("window.semo.signOut()")
+    await first.menu("Sign out")
     await first.page.wait_for_url(re.compile("sign-in"))
     await first.page.goto(first.address("sessions"))
     await first.page.wait_for_url(re.compile("sign-in"))
@@ -88,15 +84,18 @@ async def test_a_session_is_found_opened_steered_and_ended(tab: Tab, office: Run
     word = uuid4().hex[:8]
     await run(office, f"echo building {word}; {DONE}", "FE")
     await tab.go("sessions")
-    await tab.page.locator("[data-search] input, input[data-search]").first.fill(word)
+    await tab.page.keyboard.press("/")
+    await tab.page.wait_for_function("document.activeElement.matches('[data-search] input, input[data-search]')")
+    await tab.page.keyboard.type(word)
     card = tab.page.locator(".card", has_text=word)
     await card.wait_for()
     await tab.page.wait_for_function("document.querySelectorAll('.card').length === 1")
     await tab.page.wait_for_function(f"document.querySelector('.card pre').textContent.includes('building {word}')")
-    await choose(tab, "Which sessions", "Waiting for a person")
+    await tab.choose("Which sessions", "Waiting for a person")
     await card.wait_for(state="detached")
-    await choose(tab, "Which sessions", "All that live")
-    await choose(tab, "Order", "Latest activity")
+    await tab.choose("Which sessions", "All that live")
+    await tab.choose("Machine", 1)
+    await tab.choose("Order", "Latest activity")
     await tab.page.wait_for_url(re.compile("sort=activity"))
     await card.locator(".foot").click(force=True)  # the whole card leads there, not its name alone
     dialog = tab.page.get_by_role("dialog")
@@ -146,11 +145,20 @@ async def test_a_sessions_log_is_played_searched_and_downloaded(tab: Tab, office
     await tab.page.get_by_label("Search in the output").first.fill(f"second {word}")
     await tab.page.locator("mark").first.wait_for()
     await tab.page.locator(".moments button").first.click()
-    await tab.press("Play", "[role=dialog]")
-    await tab.page.locator(".scrubber").get_by_role("button", name="Pause").wait_for()
-    async with tab.page.expect_download() as download:
-        await tab.press("Download recording", "[role=dialog]")
-    assert (await download.value).suggested_filename.endswith(".cast")
+    plays = "[...document.querySelectorAll('.scrubber button')].some((one) => one.textContent === 'Pause')"
+    async with asyncio.TaskGroup() as both:  # it may play no longer than a blink
+        both.create_task(tab.page.wait_for_function(plays, polling="raf"))
+        both.create_task(tab.press("Play", "[role=dialog]"))
+    await tab.page.wait_for_function(f"!{plays}")
+    at_the_end = float(await tab.page.locator("[role=slider]").get_attribute("aria-valuenow") or "nan")
+    await tab.page.locator("[role=slider] [tabindex='0']").press("ArrowLeft")
+    await tab.page.wait_for_function(f"document.querySelector('[role=slider]').ariaValueNow < {at_the_end}")
+    for kind, ending in (("recording", ".cast"), ("text", ".txt")):
+        async with tab.page.expect_download() as download:
+            await tab.press(f"Download {kind}", "[role=dialog]")
+        file = await download.value
+        assert file.suggested_filename.endswith(ending)
+        assert f"second {word}" in Path(await file.path()).read_text()
     for name in ("Quality", "Costs"):
         await tab.page.get_by_role("dialog").get_by_role("tab", name=name).click()
         await tab.page.locator(".tab .numbers").wait_for()
@@ -161,12 +169,19 @@ async def test_the_pictures_and_the_diff_of_a_sessions_work_come_from_its_machin
         made = await api.post("sessions", params={"wait": 30}, json={"role": "FE", "task": "seen"})
     session = made.raise_for_status().json()["session_id"]
     picture = base64.b64encode(drawn((246, 247, 249), 64, 40)).decode()
-    text = f"echo {picture} | base64 -d > page.png; echo 'a <b>' > made.txt; {DONE}"
+    text = f"echo {picture} | base64 -d > page.png; for n in 1 2 3 4 5 6; do cp page.png page-$n.png; done; "
+    text += f"echo 'a <b>' > made.txt; {DONE}"
     await office.final(await office.insert("send_prompt", {"text": text}, session_id=session))
     await tab.go(f"sessions?session={session}&tab=screenshots")
-    shot = tab.page.locator(".shot", has_text="page.png").locator("img")
-    await shot.wait_for()
-    assert await shot.evaluate("async (one) => { await one.decode(); return one.naturalWidth; }") == 64
+    shots = tab.page.locator(".shot img")
+    await shots.nth(5).wait_for()
+    await tab.press("Show", ".shots")  # the seventh, which was not fetched by itself
+    await shots.nth(6).wait_for()
+    for number in range(7):
+        assert await shots.nth(number).evaluate("async (one) => { await one.decode(); return one.naturalWidth; }") == 64
+    async with tab.page.expect_download() as download:
+        await shots.first.click()
+    assert (await download.value).suggested_filename.startswith("page")
     assert await tab.violations() == []
     await tab.page.get_by_role("dialog").get_by_role("tab", name="Quality").click()
     await tab.press("Look at the worktree", "[role=dialog]")
@@ -186,6 +201,7 @@ async def test_alt_arrows_lead_to_the_neighbours_even_from_the_terminal(tab: Tab
     await tab.page.locator(".xterm-helper-textarea").focus()
     await tab.page.keyboard.press("Alt+ArrowRight")
     await tab.page.wait_for_url(lambda url: url != first)
+    await tab.page.locator("[data-previous]:not([disabled])").wait_for()
     await tab.page.keyboard.press("Alt+ArrowLeft")
     await tab.page.wait_for_url(first)
 
@@ -199,6 +215,7 @@ async def test_a_machine_is_enrolled_by_code_and_picture_renamed_drained_and_shu
     await tab.page.locator("img.qr").wait_for()
     code = await tab.page.locator(".code").inner_text()
     await tab.fits()
+    await tab.copies(code)
     await tab.press("Close", "[role=dialog]")
     joined = await semo(
         "client", "join", code, "--office-url", office.status["office_url"], "--name", first, "--state", str(tmp_path)
@@ -236,9 +253,20 @@ async def test_the_pool_shows_who_holds_what_why_the_rest_waits_and_what_is_left
         await tab.page.locator("tr", has_text="no such folder").wait_for()
         await tab.page.locator("tr", has_text=re.compile("warm|cold")).first.wait_for()
         await tab.fits()
-        async with office.api() as api:
-            (await api.post(f"commands/{waits}/cancel")).raise_for_status()
+
+        # What waits is found among the commands, and withdrawn.
+        await tab.go("commands")
+        await tab.choose("Type", "Prompt")
+        await tab.choose("Status", "Waits")
+        await tab.page.locator("td a", has_text="uname").click()
+        await tab.press("Withdraw", "[role=dialog]")
+        await tab.page.locator("td a", has_text="uname").wait_for(state="detached")
+        await tab.choose("Status", "Withdrawn")
+        await tab.page.locator("td a", has_text="uname").first.wait_for()
+        [row] = await office.rows("agent_commands", id=waits)
+        assert row["status"] == "cancelled"
         await database.execute("delete from role_circuits where role = 'DevOps'")
+    await tab.go("pool")
     await tab.says("Nothing waits")
 
 
@@ -250,6 +278,8 @@ async def test_a_command_shows_its_receipts_and_result(tab: Tab, office: Running
     await tab.page.locator(".command-detail .json", has_text='"outcome": "done"').wait_for()
     assert await tab.page.locator(".steps-of .done").count() >= 4
     assert "command=" in tab.page.url
+    await tab.page.get_by_role("link", name="To its session").click()
+    await tab.page.locator(".xterm-rows", has_text=word).wait_for()
 
 
 async def test_a_token_is_made_shown_once_and_revoked_which_signs_its_holder_out(
@@ -261,6 +291,7 @@ async def test_a_token_is_made_shown_once_and_revoked_which_signs_its_holder_out
     await tab.press("Make a token")
     secret = await tab.page.locator("[role=dialog] .command").inner_text()
     assert secret.startswith("semo_")
+    await tab.copies(secret)
     await tab.press("Close", "[role=dialog]")
 
     other = await Tab.open(browser, office)
@@ -309,6 +340,18 @@ async def test_limits_are_changed_and_what_makes_no_sense_is_refused(tab: Tab, o
     [row] = await office.rows("offices", id=office.status["office_id"])
     assert (row["session_limit"], row["patterns"][0]["name"]) == (6, "ours")
 
+    await tab.go("settings")  # where nothing says "Saved" as yet
+    jobs = tab.page.get_by_role("region", name="Jobs at once")
+    await jobs.get_by_label("Of a role").fill("QA 2, Nobody")
+    await jobs.get_by_role("button", name="Save").click()
+    await tab.says("“Nobody” is not a role and a number.")
+    await jobs.get_by_label("Of a role").fill("QA 2, BE 5")
+    await jobs.get_by_label("In the whole office").fill("5")
+    await jobs.get_by_role("button", name="Save").click()
+    await tab.says("Saved")
+    async with office.api() as api:
+        assert (await api.get("job-limits")).json() == {"running": 5, "roles": {"QA": 2, "BE": 5}}
+
 
 async def test_a_persona_is_previewed_changed_and_gets_a_version_of_its_own(tab: Tab, office: RunningOffice):
     await tab.go("settings")
@@ -317,7 +360,12 @@ async def test_a_persona_is_previewed_changed_and_gets_a_version_of_its_own(tab:
     await tab.press("What the agent reads", "[role=dialog]")
     await tab.page.locator(".preview .json", has_text="nobody else dares").wait_for()
     await tab.press("Save", "[role=dialog]")
-    await tab.page.locator(".persona", has_text="nobody else dares").wait_for()
+    await tab.page.locator(".persona", has_text="nobody else dares").get_by_role("button").click()
+    await tab.choose("Versions", "default")
+    await tab.says("Save it to make it the newest.")
+    told = tab.page.get_by_label("What it is told about itself").first
+    await expect(told).not_to_have_value("You test what nobody else dares to.", timeout=30_000)
+    await tab.page.locator(".preview .json", has_text="nobody else dares").wait_for(state="detached")
     assert await office.rows("agent_personas", office_id=office.status["office_id"], role="QA")
 
 
@@ -336,6 +384,7 @@ async def test_an_opened_session_fits_and_is_accessible(tab: Tab):
     await tab.page.locator(".card a").first.click()
     for name in ("Now", "History", "Logs", "Screenshots", "Quality", "Costs"):
         await tab.page.get_by_role("dialog").get_by_role("tab", name=name).click()
+        await tab.page.wait_for_url(re.compile("tab=" + ("current" if name == "Now" else name.lower())))
         await tab.page.wait_for_function("document.querySelector('.opened .tab').childElementCount > 0")
         await tab.fits()
 
@@ -357,8 +406,38 @@ async def test_keys_lead_to_pages_and_show_themselves(tab: Tab):
     await tab.page.locator("#keys[open]").wait_for()
     await tab.page.keyboard.press("Escape")
     await tab.page.keyboard.press("g")
-    await tab.page.keyboard.press("p")
-    await tab.page.wait_for_url(re.compile("/pool"))
+    await tab.page.keyboard.press("s")
+    await tab.page.wait_for_url(re.compile("/sessions"))
+    await tab.page.locator(".card").nth(1).wait_for()
+
+    # From one item to the next, and what the focused one offers.
+    focused = "[...document.querySelectorAll('.card')].findIndex((one) => one.contains(document.activeElement))"
+    for key, item in (("j", 0), ("j", 1), ("k", 0)):
+        await tab.page.keyboard.press(key)
+        assert await tab.page.evaluate(focused) == item
+    await tab.page.keyboard.press("o")
+    await tab.page.locator(".opened .xterm-rows").wait_for()
+    await tab.page.keyboard.press("Escape")
+
+
+async def test_the_theme_and_the_language_are_chosen_and_kept(tab: Tab):
+    await tab.go("machines")
+    for theme, other in (("dark", "light"), ("light", "dark")):
+        await tab.menu(f"Theme: {theme}")
+        await tab.page.locator(f"body.body--{theme}").wait_for()
+        await tab.page.reload()
+        await tab.live()
+        assert await tab.page.locator(f"body.body--{other}").count() == 0
+    await tab.menu("한국어")
+    await tab.page.locator("h1", has_text="컴퓨터").wait_for()
+    await tab.live()
+    assert "machines" in tab.page.url
+    await tab.page.get_by_role("button", name="계정과 화면 설정").click()
+    await tab.page.locator(".q-menu .q-item", has_text="English").click()
+    await tab.page.locator("h1", has_text="Machines").wait_for()
+    await tab.live()
+    await tab.menu("Keyboard")
+    await tab.page.locator("#keys[open]").wait_for()
 
 
 async def test_a_lost_network_and_a_restart_of_the_server_are_said_and_recovered_from(

@@ -19,7 +19,7 @@ TASKS = """# Tasks
   semo-agent spawn_session '{"title": "Extra", "prompt": "echo extra > extra.txt", "role": "QA"}'
   semo-agent ask_person '{"text": "QUESTION", "options": ["go on", "stop"]}' > answer.json
 - [ ] 2 End (role: FE; depends on 1)
-  cp answer.json copied.json
+  semo-agent ask_person '{"text": "AGAIN"}' > copied.json
 """
 
 
@@ -29,7 +29,7 @@ async def applied(api: httpx.AsyncClient, text: str) -> str:
     return str(answer.json()["id"])
 
 
-async def test_a_plan_is_applied_followed_hurried_paused_and_cancelled(tab: Tab, office: RunningOffice):
+async def test_a_plan_is_applied_followed_hurried_paused_changed_cancelled_and_deleted(tab: Tab, office: RunningOffice):
     name = f"checkout-{uuid4().hex[:6]}"
     await tab.go("plans")
     await tab.press("Apply a plan")
@@ -43,14 +43,15 @@ async def test_a_plan_is_applied_followed_hurried_paused_and_cancelled(tab: Tab,
         f"name: {name}\ndefaults: {{role: BE}}\nwaves:\n"
         f'  - - {{name: schema, prompt: "echo made; {DONE}"}}\n    - {{name: endless, prompt: "sleep 600"}}\n'
         f'  - - {{name: api, prompt: "echo served; {DONE}", role: QA}}\n'
+        f'  - - {{name: last, prompt: "sleep 600"}}\n    - {{name: spare, prompt: "sleep 600"}}\n'
     )
     await tab.press("Apply a plan", "[role=dialog]")
     await tab.page.wait_for_url(re.compile("plan="))
     await tab.live()
     await tab.page.locator(".job", has_text="schema").locator(".is-done").wait_for()
     await tab.page.locator(".job", has_text="endless").locator(".is-running").wait_for()
-    await tab.page.locator(".job", has_text="Waits for wave 1; jobs left in it: 1").wait_for()
-    await tab.page.get_by_role("progressbar", name=name).and_(tab.page.locator("[aria-valuenow='33']")).wait_for()
+    await tab.page.locator(".job", has_text="Waits for wave 1; jobs left in it: 1").first.wait_for()
+    await tab.page.get_by_role("progressbar", name=name).and_(tab.page.locator("[aria-valuenow='20']")).wait_for()
     await tab.fits()
 
     await tab.page.locator(".job", has_text="api").locator("a").focus()
@@ -67,13 +68,39 @@ async def test_a_plan_is_applied_followed_hurried_paused_and_cancelled(tab: Tab,
     await tab.page.locator(".plan-head .is-paused").wait_for()
     await tab.press("Go on")
     await tab.page.locator(".plan-head .is-running").wait_for()
+
+    # One job is dropped before it began, and wanted after all.
+    await tab.choose("Status of the jobs", "Waits")
+    await tab.page.locator(".job", has_text="endless").wait_for(state="detached")
+    await tab.page.locator(".job", has_text="spare").locator("a").click()
+    await tab.press("Drop", "[role=dialog]")
+    await tab.press("Drop", "[aria-label='Drop this job?']")
+    await tab.page.locator(".opened .state.is-cancelled").wait_for()
+    await tab.press("Try again", "[role=dialog]")
+    await tab.page.locator(".opened .state.is-waiting").wait_for()
+    await tab.page.keyboard.press("Escape")
+    await tab.choose("Status of the jobs", "Every status")
+
+    # What runs is gone on without, so that the next waves begin; and what runs of them is killed.
     await tab.press("Graph")
     await tab.page.locator(".graph .node.is-running").wait_for()
     await tab.fits()
     await tab.page.locator(".graph .node", has_text="endless").click()
     await dialog.get_by_text("To its session").wait_for()
     assert "job=" in tab.page.url
+    await tab.press("Go on without it", "[role=dialog]")
+    await tab.press("Go on without it", "[aria-label='Drop this job?']")
+    await tab.page.locator(".opened .state.is-cancelled").wait_for()
     await tab.page.keyboard.press("Escape")
+    await tab.press("Lanes")
+    await tab.page.locator(".job", has_text="api").locator(".is-done").wait_for()
+    await tab.page.locator(".job", has_text="last").locator(".is-running").wait_for()
+    await tab.page.locator(".job", has_text="spare").locator("a").click()
+    await tab.press("Kill", "[role=dialog]")
+    await tab.press("Kill", "[aria-label='Kill this attempt?']")
+    await tab.page.locator(".opened .state.is-cancelled").wait_for()
+    await tab.page.keyboard.press("Escape")
+    await tab.press("Graph")
 
     await tab.press("Cancel plan")
     await tab.press("Cancel plan", "[aria-label='Cancel this plan?']")
@@ -81,6 +108,12 @@ async def test_a_plan_is_applied_followed_hurried_paused_and_cancelled(tab: Tab,
     await tab.page.locator(".graph .node.is-cancelled").first.wait_for()
     [row] = await office.rows("plans", name=name)
     assert row["status"] == "cancelled"
+    await tab.press("Delete plan")
+    await tab.press("Delete plan", "[aria-label='Delete this plan?']")
+    await tab.page.wait_for_url(re.compile("/plans$"))
+    await tab.live()
+    await tab.page.locator(".plan", has_text=name).wait_for(state="detached")
+    assert await office.rows("plans", name=name) == []
 
 
 async def test_a_job_is_done_when_a_person_says_yes_and_gets_a_no_as_its_next_prompt(tab: Tab, office: RunningOffice):
@@ -114,7 +147,7 @@ async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_questio
     tab: Tab, office: RunningOffice
 ):
     name = f"talk-{uuid4().hex[:6]}"
-    question, title = f"Shall {name} go on?", f"Talk {name}"
+    question, again, title = f"Shall {name} go on?", f"And {name} once more?", f"Talk {name}"
     await tab.go("spec_tasks")
     await tab.press("New spec task")
     dialog = tab.page.get_by_role("dialog")
@@ -125,22 +158,33 @@ async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_questio
     await tab.page.wait_for_url(re.compile(f"task={name}-b"))
     await tab.page.locator(".plan-head .is-backlog").wait_for()
     await tab.go("spec_tasks")
-    await tab.page.locator("[aria-label=Backlog] .spec", has_text=title).wait_for()
+    await tab.page.locator("[aria-label=Backlog] .spec a", has_text=title).click()
+    await tab.press("Cancel task")
+    await tab.press("Cancel task", "[aria-label='Cancel this task?']")
+    await tab.page.locator(".plan-head .is-cancelled").wait_for()
+    await tab.page.get_by_role("button", name="Cancel task").wait_for(state="detached")
 
     async with office.api() as api:
         wishes = {
             "title": f"Speak {name}",
             "name": name,
-            "start": True,
-            "planning_template": PLANNING % TASKS.replace("QUESTION", question),
+            "planning_template": PLANNING % TASKS.replace("QUESTION", question).replace("AGAIN", again),
         }
         made = await api.post("spec-tasks", json=wishes | {"work_template": WORK})
         assert made.status_code == 201, made.text
+    await tab.go("spec_tasks")
+    await tab.page.locator("[aria-label=Cancelled] .spec", has_text=title).wait_for()
+    await tab.page.locator("[aria-label=Backlog] .spec a", has_text=name).focus()
+    await tab.page.keyboard.press("s")
     await tab.page.locator("[aria-label=Review] .spec a", has_text=name).click()
     await tab.page.locator(".document .line", has_text="# Design of round 1").click()
     await dialog.get_by_label("Comment", exact=True).last.fill("Which <b>table</b>?")
     await tab.press("Comment", "[role=dialog]")
     await tab.page.locator("[aria-label='design.md'] .comment", has_text="Which <b>table</b>?").wait_for()
+    await tab.press("Comment", "[aria-label='tasks.md']")
+    await dialog.get_by_label("Comment", exact=True).last.fill("As a whole, fine.")
+    await tab.press("Comment", "[role=dialog]")
+    await tab.page.locator("[aria-label='tasks.md'] .comment", has_text="As a whole, fine.").wait_for()
     await tab.fits()
     await tab.press("Send back")
     await tab.press("Send back", "[role=dialog]")
@@ -172,11 +216,17 @@ async def test_a_spec_task_goes_from_the_backlog_to_done_with_comments_a_questio
     await asks.focus()
     await tab.page.keyboard.press("1")
     await asks.wait_for(state="detached")
+    once_more = tab.page.locator(".item", has_text=again)
+    await once_more.get_by_label("Answer").last.fill("as it is")
+    await tab.page.keyboard.press("Enter")
+    await once_more.wait_for(state="detached")
     await tab.go(f"spec_tasks?task={name}")
     await tab.page.locator(".plan-head .is-done").wait_for(timeout=90_000)
-    await tab.page.locator(".timeline li", has_text="was answered by").wait_for()
+    await tab.page.locator(".timeline li", has_text="was answered by").nth(1).wait_for()
     [asked] = await office.rows("questions", text=question)
     assert asked["answer"] == "go on"
+    [asked] = await office.rows("questions", text=again)
+    assert asked["answer"] == "as it is"
 
 
 async def test_everything_is_stopped_when_it_was_said_twice(tab: Tab, office: RunningOffice):
@@ -187,7 +237,7 @@ async def test_everything_is_stopped_when_it_was_said_twice(tab: Tab, office: Ru
     await tab.go("plans")
     await tab.press("Stop everything")
     await tab.press("Stop everything", "[aria-label='Stop everything in this office?']")
-    await tab.press("Cancel", "[aria-label='Really everything?']")
+    await tab.press("Leave it as it is", "[aria-label='Really everything?']")
     [row] = await office.rows("plans", id=plan)
     assert row["status"] == "running"
     await tab.press("Stop everything")

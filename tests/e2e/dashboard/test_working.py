@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from office_server.dashboard.signing import COOKIE, Signing
 from tests.support.browser import Tab
@@ -22,13 +22,11 @@ async def test_many_prompts_are_started_at_once_followed_killed_found_and_starte
     word, gate = uuid4().hex[:8], tmp_path_factory.mktemp("gate") / "open"
     page = tab.page
     await tab.go("execute")
-    await page.get_by_label("Project").first.click()
-    await page.get_by_role("option").nth(1).click()  # the repository of the one machine
+    await tab.choose("Project", 1)  # the repository of the one machine
     await page.get_by_label("Prompt", exact=True).first.fill(
         f"echo first {word}; until test -e {gate}; do read -t 0.1 < <(:); done; {DONE}\n\necho second {word}; {DONE}"
     )
-    await page.get_by_label("How many prompts it holds").first.click()
-    await page.get_by_role("option", name="One prompt on each line").click()
+    await tab.choose("How many prompts it holds", "One prompt on each line")
     await tab.says("2 prompts")
     await page.get_by_text("Limits, budget and conditions").click()
     await page.get_by_label("Budget for all of it (USD)").first.fill("3")
@@ -60,12 +58,30 @@ async def test_many_prompts_are_started_at_once_followed_killed_found_and_starte
     await tab.press("Start again", "[role=dialog]")
     await page.wait_for_function("document.querySelectorAll('.was tbody tr').length === 2")
 
+    # Or it is changed and started; and what runs is killed where it stands.
+    await page.locator(".opened .output-text", has_text=f"second {word}").wait_for()
+    await tab.press("Change and start", "[role=dialog]")
+    await page.locator(".opened").wait_for(state="detached")
+    prompt = page.get_by_label("Prompt", exact=True).first
+    await expect(prompt).to_have_value(f"echo second {word}; {DONE}", timeout=30_000)
+    await prompt.fill(f"echo third {word}; sleep 600")
+    await tab.press("Start", ".ask")
+    await page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    third = page.locator(".at-work .card", has_text=f"third {word}")
+    await third.locator(".state.is-running").wait_for()
+    await third.locator("a").focus()
+    await page.keyboard.press("x")
+    await tab.press("Kill", "[aria-label='Kill this attempt?']")
+    await third.wait_for(state="detached")
+    await page.get_by_label("Search name and prompt").first.fill(f"third {word}")
+    await page.locator(".was tr", has_text=f"third {word}").locator(".state.is-cancelled").wait_for()
+
     jobs = await office.rows("jobs", office_id=office.status["office_id"])
     mine = [job for job in jobs if word in job["prompt"]]
     [client] = office.status["client_ids"]
-    assert [job["client_id"] for job in mine] == [client] * 3
+    assert [job["client_id"] for job in mine] == [client] * 4
     caps = [await office.rows("budgets", name=plan, scope="plan") for plan in {job["plan_id"] for job in mine}]
-    assert [cap["cap_usd"] for [cap] in filter(None, caps)] == [3]
+    assert [cap["cap_usd"] for [cap] in filter(None, caps)] == [3, 3]
 
 
 async def test_a_prompt_is_saved_as_a_template_and_started_with_parameters_and_conditions(
@@ -82,6 +98,10 @@ async def test_a_prompt_is_saved_as_a_template_and_started_with_parameters_and_c
     await dialog.get_by_label("who, unless said otherwise").first.fill("nobody")
     await tab.press("Save", "[role=dialog]")
     await tab.says("version 1")
+    await tab.press("Prompt", ".ask .segments")
+    await page.locator(".ask").get_by_label("Prompt", exact=True).first.wait_for()
+    await tab.press("Template", ".ask .segments")
+    await tab.choose("Role", "QA", ".ask")
     await page.locator(".ask").get_by_label("who").first.fill("ada")
     await page.get_by_text("Limits, budget and conditions").click()
     await page.get_by_label("It has committed its work").first.click()
@@ -89,10 +109,16 @@ async def test_a_prompt_is_saved_as_a_template_and_started_with_parameters_and_c
     await tab.press("Start", ".ask")
     await page.locator(".opened .state.is-done").wait_for()
     await tab.says("must_change: *.txt")
+    await page.reload()
+    await tab.live()
+    await tab.press("Change and start", "[role=dialog]")
+    await expect(page.get_by_label("Files like these have changed").first).to_have_value("*.txt", timeout=30_000)
+    await page.locator("[aria-label='It has committed its work'][aria-checked=true]").wait_for(state="attached")
+    await expect(page.get_by_label("Minutes for each").first).to_have_value("30", timeout=30_000)
     [template] = await office.rows("prompt_templates", name=name)
     assert (template["parameters"], template["version"]) == ({"who": "nobody"}, 1)
     [job] = [one for one in await office.rows("jobs", status="done") if word in one["prompt"]]
-    assert job["prompt"].startswith("echo ada")
+    assert (job["role"], job["prompt"].startswith("echo ada")) == ("QA", True)
     assert job["conditions"] == [{"must_change": "*.txt"}, {"commit": True}]
 
 
@@ -114,6 +140,23 @@ async def test_what_was_spent_is_drawn_against_caps_that_are_set_changed_and_rem
     await page.get_by_text("As a table").nth(1).click()
     await page.locator("[aria-label='By role'] td", has_text="$6.00").first.wait_for()
 
+    await tab.choose("Time", "Today")
+    await page.locator(".number", has_text="$3.00").first.wait_for()
+    await page.locator(".number", has_text="$12.00").wait_for(state="detached")
+    await tab.choose("Time", "Last 30 days")
+    await page.locator(".number", has_text="$12.00").wait_for()
+
+    await tab.press("Set a cap")
+    await tab.choose("On what", "Role", "[role=dialog]")
+    await tab.choose("Which", "FE", "[role=dialog]")
+    await page.get_by_role("dialog").get_by_label("Tokens").first.fill("900000")
+    await tab.press("Save", "[role=dialog]")
+    cap = page.locator(".cap", has_text="Role FE")
+    await cap.locator("text=of 900,000 tokens").wait_for()
+    await cap.get_by_role("button", name="Remove").click()
+    await tab.press("Remove", "[aria-label='Remove this cap?']")
+    await cap.wait_for(state="detached")
+
     await tab.press("Set a cap")
     await page.get_by_role("dialog").get_by_label("US dollars").first.fill("2")
     await tab.press("Save", "[role=dialog]")
@@ -124,8 +167,7 @@ async def test_what_was_spent_is_drawn_against_caps_that_are_set_changed_and_rem
     await page.get_by_role("dialog").get_by_label("US dollars").first.fill("20")
     await tab.press("Save", "[role=dialog]")
     await cap.locator("text=$3.00 of $20.00").wait_for()
-    await page.get_by_label("Measure").first.click()
-    await page.get_by_role("option", name="In tokens").click()
+    await tab.choose("Measure", "In tokens")
     await page.locator(".number", has_text="8,000").wait_for()
 
     async with office.api() as api:
@@ -136,7 +178,7 @@ async def test_what_was_spent_is_drawn_against_caps_that_are_set_changed_and_rem
     await looking.page.locator(".cap").first.wait_for()
     assert await looking.page.get_by_role("button", name=re.compile("cap|Change|Remove")).count() == 0
     await looking.go("execute")
-    assert await looking.page.locator(".ask").count() == 0
+    assert await looking.page.locator("section.ask").count() == 0
     await looking.page.context.close()
 
     await cap.get_by_role("button", name="Remove").click()
@@ -174,13 +216,12 @@ async def test_a_person_signs_in_by_password_with_the_role_that_they_have_at_tha
     await ada.press("Save", "[role=dialog]")
     await ada.says("Your password is changed")
     await ada.go("execute")
-    assert await ada.page.locator(".ask").count() == 1
+    assert await ada.page.locator("section.ask").count() == 1
 
     # A viewer from now on, and then nobody.
-    await row.get_by_label("Role").first.click()
-    await tab.page.get_by_role("option", name="viewer").click()
+    await tab.choose("Role", "viewer", f"tr:has-text('{email}')")
     await tab.says("Saved")
-    await ada.page.locator(".ask").wait_for(state="detached")
+    await ada.page.locator("section.ask").wait_for(state="detached")
     await row.get_by_role("button", name="Remove").click()
     await tab.press("Remove", "[role=dialog]")
     await ada.page.wait_for_url(re.compile("sign-in.*removed"))
