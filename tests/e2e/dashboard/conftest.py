@@ -54,10 +54,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory, messages: MessagesApi
     if program := claude_if_there():
         policy += f'[agents.claude]\ncommand = ["{program}"]\nenvironment = {json.dumps(VARIABLES)}\n'
     folder.policy.write_text(policy)
-    environment = home.environment | {
-        "SEMO_CLIENT_FORECAST_SECONDS": "1",
-        "SEMO_OFFICE_ENROLL_PER_MINUTE": "1000",  # more people sign in here, all from one address, than at a door
-    }
+    environment = home.environment | {"SEMO_CLIENT_FORECAST_SECONDS": "1"}
     running = await RunningOffice.open(folder.path, "--repo", str(repository), dashboard=True, env=environment)
     yield running
     await running.close()
