@@ -178,7 +178,7 @@ async def test_a_job_whose_agent_asks_is_tried_again_and_answered_from_the_inbox
     await tab.page.keyboard.press("o")
     await tab.page.locator(".opened .xterm-rows", has_text=f"{word}-one").wait_for()
     await tab.go(f"plans?plan={plan}")
-    await tab.page.locator(".job", has_text="first").locator("a").click()
+    await tab.page.locator(".job a", has_text="first").click()
     dialog = tab.page.get_by_role("dialog")
     await dialog.get_by_label("Answer").last.fill(f"echo answered; {DONE}")
     await tab.press("Send", "[role=dialog]")
