@@ -62,6 +62,7 @@ from office_server.settings import OfficeSettings, origins_in
 from office_server.spec_tasks.keeper import SpecKeeper
 from office_server.user_tokens import PublicKeys, UserTokens
 from realtime_line.socket import Endpoint
+from shared.tls import tls_for
 
 _ROUTERS = (
     attention, audit, offices, personas, clients, enrollment, sessions, prompts, commands, events, approvals, costs,
@@ -104,9 +105,10 @@ def _lifespan(settings: OfficeSettings, metrics: Metrics) -> Callable[[FastAPI],
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         key = settings.service_role_key.get_secret_value()
+        supabase_url = str(settings.supabase_url)
         async with (
-            open_backend(str(settings.supabase_url), key, settings.backend_timeout_seconds) as backend,
-            httpx.AsyncClient(timeout=settings.backend_timeout_seconds) as http,
+            open_backend(supabase_url, key, settings.backend_timeout_seconds) as backend,
+            httpx.AsyncClient(timeout=settings.backend_timeout_seconds, verify=tls_for(supabase_url)) as http,
         ):
             services = make_services(settings, backend, http, metrics)
             app.state.services = services

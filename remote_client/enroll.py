@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from remote_client.credentials import Credentials, JoinedOffice, load, save
 from remote_client.supabase_calls import SupabaseCalls
 from shared.errors import BackendDown, ClientRevoked, Conflict, InvalidPayload, NotFound, OfficeError, by_code
+from shared.tls import tls_for
 
 UNAUTHENTICATED = 401
 _PROBLEM_PREFIX = "urn:semo:problem:"
@@ -55,7 +56,7 @@ async def join(
             headers["Authorization"] = f"Bearer {await _own_token(known, timeout_seconds)}"
         except ClientRevoked:
             known = None  # it did not know yet
-    client = http or httpx.AsyncClient(timeout=timeout_seconds)
+    client = http or httpx.AsyncClient(timeout=timeout_seconds, verify=tls_for(office_url))
     base = office_url.rstrip("/")
     try:
         answer = await client.post(f"{base}/api/enroll", json={"code": code, "name": name}, headers=headers)

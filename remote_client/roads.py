@@ -20,7 +20,7 @@ class _Road:
     def __init__(self, tls: ssl.SSLContext) -> None:
         connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEPT_SECONDS, ssl=tls)
         self.session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-        self.transport = AiohttpTransport(client=self.session)
+        self.transport = AiohttpTransport(verify=tls, client=self.session)
         self.requests = 0
         self._is_left = False
 
@@ -40,8 +40,8 @@ class _Road:
 class Roads(httpx.AsyncBaseTransport):
     """The connections of one client: as a transport of httpx, and for posts that take a third of its time."""
 
-    def __init__(self) -> None:
-        self._tls = httpx.create_ssl_context()
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
         self._road = _Road(self._tls)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> tuple[int, bytes]:

@@ -15,6 +15,7 @@ from remote_client.credentials import Credentials
 from remote_client.roads import Roads
 from remote_client.tokens import Tokens
 from shared.errors import BY_SQLSTATE, BackendDown, OfficeError, Refused, Unauthenticated
+from shared.tls import tls_for
 
 _STALE_TOKEN = frozenset({"PGRST301", "PGRST302", "PGRST303"})
 _PASSING = frozenset(
@@ -44,7 +45,7 @@ class SupabaseCalls:
     @classmethod
     async def connect(cls, credentials: Credentials, timeout_seconds: float) -> "SupabaseCalls":
         """Makes the client. Touches the network only with the first call."""
-        roads = Roads()
+        roads = Roads(tls_for(credentials.supabase_url))
         http = httpx.AsyncClient(timeout=timeout_seconds, transport=roads)
         options = AsyncClientOptions(storage=AsyncMemoryStorage(), httpx_client=http, auto_refresh_token=False)
         client = await acreate_client(credentials.supabase_url, credentials.publishable_key, options)

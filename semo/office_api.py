@@ -10,6 +10,7 @@ import httpx
 
 from semo.folder import Status
 from semo.problems import Exit, SemoError, SessionOver
+from shared.tls import tls_for
 
 _GONE = 410
 _FAULTS_SHOWN = 20
@@ -32,7 +33,10 @@ class OfficeApi:
         self.office_url = office_url.rstrip("/")
         self._office = f"/api/offices/{office_id}"
         self._http = httpx.AsyncClient(
-            base_url=self.office_url, headers={"Authorization": f"Bearer {token}"}, timeout=httpx.Timeout(45, connect=5)
+            base_url=self.office_url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(45, connect=5),
+            verify=tls_for(self.office_url),
         )
 
     @classmethod

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from semo import console
 from semo.folder import Status
+from shared.tls import tls_for
 
 _LATEST = 200
 _WIDE = 110
@@ -104,5 +105,7 @@ async def _rows(status: Status, table: str, order: str) -> list[dict[str, Any]]:
 def _rest(status: Status) -> httpx.AsyncClient:
     key = status.service_role_key
     return httpx.AsyncClient(
-        base_url=f"{status.supabase_url}/rest/v1", headers={"apikey": key, "Authorization": f"Bearer {key}"}
+        base_url=f"{status.supabase_url}/rest/v1",
+        headers={"apikey": key, "Authorization": f"Bearer {key}"},
+        verify=tls_for(status.supabase_url),
     )

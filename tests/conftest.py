@@ -3,6 +3,7 @@
 from collections.abc import Generator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from shared.starting import loading
@@ -14,6 +15,13 @@ settings.register_profile(
     "without a clock", settings.default, deadline=None
 )  # how long an example takes depends on what else runs
 settings.load_profile("without a clock")
+
+# With each variable of each frame and in colours, an error that is logged takes half a second.
+structlog.configure(processors=[
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+])  # fmt: skip
 
 
 @pytest.hookimpl(wrapper=True)

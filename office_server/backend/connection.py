@@ -17,6 +17,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from office_server.acting import HEADER, acting
 from office_server.rows import Row
 from shared.errors import BY_SQLSTATE, BackendDown, Conflict, InvalidPayload, OfficeError, Unauthenticated, Unavailable
+from shared.tls import tls_for
 
 RowT = TypeVar("RowT", bound=Row)
 _log = structlog.get_logger(__name__)
@@ -222,7 +223,7 @@ async def connect(url: str, service_role_key: str, timeout_seconds: float = 10.0
     """A connection for as long as the block lasts. Opens lazily: a Supabase that is away shows at the first call."""
     limits = httpx.Limits(max_connections=50, max_keepalive_connections=20)
     # Half the time of httpx's own transport for each call.
-    transport = AiohttpTransport(limits=limits)
+    transport = AiohttpTransport(verify=tls_for(url), limits=limits)
     async with httpx.AsyncClient(timeout=httpx.Timeout(timeout_seconds), transport=transport) as http:
         options = AsyncClientOptions(
             httpx_client=http, postgrest_client_retry=False, auto_refresh_token=False, persist_session=False

@@ -16,6 +16,7 @@ from local_supabase.auth.hooks import hook_of
 from local_supabase.database import Database
 from local_supabase.gateway import listen, running_gateway
 from local_supabase.keys import Keys
+from shared.tls import tls_for
 from tests.support.embedded import SUPABASE, EmbeddedPostgres
 from tests.support.statements import Statements
 
@@ -77,7 +78,7 @@ async def running_project(
                     token_seconds=token_seconds,
                     access_token_hook=hook_of(SUPABASE) if hook else None,
                 ) as gateway,
-                httpx.AsyncClient(timeout=30) as http,
+                httpx.AsyncClient(timeout=30, verify=tls_for(gateway.url)) as http,
             ):
                 project = Project(gateway.url, server.keys, database, http)
                 try:

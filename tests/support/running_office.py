@@ -14,13 +14,13 @@ import httpx
 from supabase import AsyncClientOptions, acreate_client
 
 from local_supabase.cluster import remove_cluster
+from shared.tls import tls_for
 from tests.support.processes import command_lines, descendants_of
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 60.0
 SEMO = (sys.executable, "-m", "semo")
-NO_TLS = httpx.create_ssl_context(verify=False)
-"""For clients of loopback: reading the certificates of the world takes longer than a request."""
+NO_TLS = tls_for("http://127.0.0.1")
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from office_server.tokens import mint
 from semo.office_api import OfficeApi
 from shared.ids import OfficeId
 from shared.states import MemberRole
+from shared.tls import tls_for
 from tests.integration.office_server.machine import Machine
 from tests.support.embedded import EmbeddedPostgres
 from tests.support.statements import Statements
@@ -146,7 +147,7 @@ async def new_token(project: Project) -> AsyncIterator[TokenMaker]:
 @asynccontextmanager
 async def caller(url: str, office: str, token: str) -> AsyncGenerator[Api]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=40) as http:
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=40, verify=tls_for(url)) as http:
         yield Api(http, office)
 
 

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from remote_client.roads import Roads
+from shared.tls import tls_for
 from tests.support.network import Network, network_to
 
 AT_ONCE = 4
@@ -59,7 +60,7 @@ async def by_post(roads: Roads, url: str, seconds: float) -> str:
 @pytest.mark.parametrize("call", [by_httpx, by_post])
 async def test_after_one_call_without_an_answer_no_other_dead_connection_is_met(network: Network, call: Call) -> None:
     url = f"http://127.0.0.1:{network.port}/"
-    roads = Roads()
+    roads = Roads(tls_for("http://127.0.0.1"))
 
     async def all_at_once() -> list[str]:
         return await asyncio.gather(*(call(roads, url, 30) for _ in range(AT_ONCE)))
