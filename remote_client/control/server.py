@@ -108,6 +108,8 @@ class _Guest:
             try:
                 while (frame := await read_frame(self._reader)) is not None:
                     self._take(frame, group)
+            except InvalidPayload as error:
+                log.warning("a connection of somebody here was closed", error=error.detail)
             finally:
                 for task in self._running.values():
                     task.cancel()

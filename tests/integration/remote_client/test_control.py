@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from remote_client.control.link import ControlLink
 from remote_client.control.place import SOCKET, control_folder
@@ -248,14 +249,16 @@ async def test_garbage_ends_its_own_connection_and_nothing_else(shared_client: M
     link = await link_to(shared_client)
     address = control_folder(shared_client.settings().state).address()
     assert address is not None
-    for garbage in GARBAGE:
-        reader, writer = await asyncio.open_unix_connection(address / SOCKET)
-        writer.write(garbage)
-        writer.write_eof()
-        async with asyncio.timeout(SECONDS):
-            while await reader.read(65536):  # until it is closed
-                pass
-        writer.close()
+    with capture_logs() as said:
+        for garbage in GARBAGE:
+            reader, writer = await asyncio.open_unix_connection(address / SOCKET)
+            writer.write(garbage)
+            writer.write_eof()
+            async with asyncio.timeout(SECONDS):
+                while await reader.read(65536):  # until it is closed
+                    pass
+            writer.close()
+    assert {one["event"] for one in said if one["log_level"] != "info"} == {"a connection of somebody here was closed"}
     assert (await link.snapshot()).state.client_id == str(shared_client.client_id)
     with pytest.raises(InvalidPayload):
         await link.call("dance")
