@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from shared.starting import loading
+
 _READY = b"ready"
 _BUSY = b"busy"
 
@@ -42,12 +44,13 @@ def _serve(arguments: argparse.Namespace, starter: _Starter) -> None:
     # Nobody speaks TLS here, and it would be a quarter of this process's memory.
     sys.modules["ssl"] = None  # pyright: ignore[reportArgumentType]  the import system's own word for "not there"
 
-    import asyncio
-    import logging
+    with loading():
+        import asyncio
+        import logging
 
-    from remote_client.ptyhost.places import Place
-    from remote_client.ptyhost.server import HostServer, HostSettings
-    from shared.errors import Conflict
+        from remote_client.ptyhost.places import Place
+        from remote_client.ptyhost.server import HostServer, HostSettings
+        from shared.errors import Conflict
 
     place = Place(arguments.place)
     place.make()

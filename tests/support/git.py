@@ -1,7 +1,11 @@
 """Real git, for tests: a command, a repository, a commit."""
 
+import atexit
+import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -13,7 +17,18 @@ def git(folder: Path, *arguments: str) -> str:
 
 def new_repository(path: Path) -> Path:
     """On branch main, with one commit that holds README.md."""
-    path.mkdir(parents=True)
+    shutil.copytree(_first_repository(), path)
+    # What the index knows of the files was true of the original: a git that looks would write it anew.
+    git(path, "update-index", "--refresh")
+    return path
+
+
+@cache
+def _first_repository() -> Path:
+    """Made once for all: it is six calls of git, and a copy is one."""
+    folder = TemporaryDirectory(prefix="semo-first-repository-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name)
     git(path, "init", "--quiet", "--initial-branch=main")
     git(path, "config", "user.name", "Tester")
     git(path, "config", "user.email", "tester@example.invalid")

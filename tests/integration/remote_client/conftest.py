@@ -11,10 +11,11 @@ import pytest_asyncio
 from pytest_asyncio import is_async_test
 
 from remote_client import pool_keeper, pool_opening
-from tests.integration.remote_client.office import Machine, Office, git
+from tests.integration.remote_client.office import Machine, Office
 from tests.integration.remote_client.shells import Shell, working_shell
 from tests.support.embedded import EmbeddedPostgres
 from tests.support.gateway import Project, running_project
+from tests.support.git import new_repository
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,14 +46,7 @@ async def shell(tmp_path: Path) -> AsyncIterator[Shell]:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    path = tmp_path / "repo"
-    git("init", "--quiet", "--initial-branch=main", str(path))
-    git("-C", str(path), "config", "user.name", "Tester")
-    git("-C", str(path), "config", "user.email", "tester@example.invalid")
-    (path / "README.md").write_text("hello\n")
-    git("-C", str(path), "add", ".")
-    git("-C", str(path), "commit", "--quiet", "-m", "first")
-    return path
+    return new_repository(tmp_path / "repo")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
