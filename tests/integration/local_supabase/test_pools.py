@@ -27,7 +27,7 @@ async def test_a_pool_is_back_soon_however_long_the_database_was_away(embedded_p
                 while pool.get_stats().get("connections_errors", 0) < TRIES_IN_VAIN:  # noqa: ASYNC110  it tells nobody
                     await asyncio.sleep(0.02)
             network.restore()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 connection = await asked
             assert await (await connection.execute("select 1")).fetchone() == (1,)
             await pool.putconn(connection)

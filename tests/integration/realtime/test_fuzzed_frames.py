@@ -43,7 +43,7 @@ class Hall:
             self.culprit = await self._open.enter_async_context(open_wire(self.gateway))
         for frame in frames:
             await self.culprit.connection.send(frame)
-        await asyncio.wait_for(self.culprit.heartbeat(), 10)
+        await asyncio.wait_for(self.culprit.heartbeat(), 60)
         self.culprit.waiting()
         self.rooms += 1
         await self.witness.send(

@@ -29,7 +29,7 @@ class Shell:
         self.terminals = terminals
         self.session_id = session_id
 
-    async def run(self, script: str, timeout_seconds: float = 10) -> TurnEnd:
+    async def run(self, script: str, timeout_seconds: float = 60) -> TurnEnd:
         return await self.driver.run_prompt(script, timeout_seconds, AT_ONCE)
 
     async def put_out(self) -> str:
