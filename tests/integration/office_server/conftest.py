@@ -45,7 +45,7 @@ class Project:
 
     def settings(self, **changes: Any) -> OfficeSettings:
         where = {"supabase_url": self.url, "service_role_key": self.service_role_key}
-        how = {"publishable_key": self.publishable_key, "maintenance_seconds": 0.2, "enroll_per_minute": 1000}
+        how = {"publishable_key": self.publishable_key, "maintenance_seconds": 0.5, "enroll_per_minute": 1000}
         return OfficeSettings.model_validate(where | how | changes)
 
     async def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
