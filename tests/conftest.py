@@ -1,6 +1,7 @@
 """What the tests of one worker share, wherever they stand: one PostgreSQL, on which each has databases of its own."""
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 import structlog
@@ -8,6 +9,7 @@ from hypothesis import settings
 
 from shared.starting import loading
 from tests.support.embedded import embedded_postgres
+from tests.support.sharing import FilesThatShare
 
 __all__ = ["embedded_postgres"]
 
@@ -29,3 +31,8 @@ def pytest_collection() -> Generator[None, object, object]:
     """Each worker collects all tests, with all that they import."""
     with loading():
         return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesThatShare | None:
+    return FilesThatShare(config, log) if config.getoption("dist") == "loadfile" else None
