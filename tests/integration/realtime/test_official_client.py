@@ -9,6 +9,7 @@ from realtime.types import RealtimeSubscribeStates
 from supabase import AsyncClient, acreate_client
 
 from local_supabase.database import Database
+from local_supabase.ports import held_port
 from tests.integration.realtime.gateway import FIXTURES, Gateway, running_gateway
 from tests.support.embedded import EmbeddedPostgres
 
@@ -100,16 +101,17 @@ async def test_the_client_comes_back_after_the_gateway_was_restarted(
     database: Database, embedded_postgres: EmbeddedPostgres
 ):
     keys = embedded_postgres.keys
-    async with running_gateway(database, keys) as first:
-        client = await acreate_client(first.url, keys.publishable_key)
-        listener = await subscribe(client, "room")
-        assert await listener.next_state() == RealtimeSubscribeStates.SUBSCRIBED
-    try:
-        async with running_gateway(database, keys, port=first.port) as second:
-            while await listener.next_state() != RealtimeSubscribeStates.SUBSCRIBED:
-                pass
-            await second.execute("""select realtime.send('{"a": 1}', 'evt', 'room', false)""")
-            assert (await listener.next_event())["payload"]["a"] == 1
+    with held_port(0) as port:  # nobody else's between the two
+        async with running_gateway(database, keys, port=port) as first:
+            client = await acreate_client(first.url, keys.publishable_key)
+            listener = await subscribe(client, "room")
+            assert await listener.next_state() == RealtimeSubscribeStates.SUBSCRIBED
+        try:
+            async with running_gateway(database, keys, port=port) as second:
+                while await listener.next_state() != RealtimeSubscribeStates.SUBSCRIBED:
+                    pass
+                await second.execute("""select realtime.send('{"a": 1}', 'evt', 'room', false)""")
+                assert (await listener.next_event())["payload"]["a"] == 1
+                await client.realtime.close()
+        finally:
             await client.realtime.close()
-    finally:
-        await client.realtime.close()

@@ -8,6 +8,7 @@ import httpx
 import pytest_asyncio
 
 from local_supabase.gateway import listen, running_gateway
+from local_supabase.ports import held_port
 from tests.integration.remote_client.office import Office, written
 from tests.support.embedded import EmbeddedPostgres
 from tests.support.gateway import Project, running_project
@@ -39,13 +40,14 @@ class Gateway:
 @pytest_asyncio.fixture(loop_scope="session")
 async def gateway(embedded_postgres: EmbeddedPostgres) -> AsyncIterator[Gateway]:
     async with embedded_postgres.fresh_database() as database, httpx.AsyncClient() as http:
-        gateway = Gateway(Project("", embedded_postgres.keys, database, http), 0)
-        await gateway.up()
-        try:
-            yield gateway
-        finally:
-            await gateway.project.close()
-            await gateway.down()
+        with held_port(0) as port:  # nobody else's while the gateway is away
+            gateway = Gateway(Project("", embedded_postgres.keys, database, http), port)
+            await gateway.up()
+            try:
+                yield gateway
+            finally:
+                await gateway.project.close()
+                await gateway.down()
 
 
 async def test_a_result_waits_for_the_office_to_come_back(gateway: Gateway, repository: Path, tmp_path: Path) -> None:
