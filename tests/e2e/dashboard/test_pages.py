@@ -258,6 +258,16 @@ async def test_the_pool_shows_who_holds_what_why_the_rest_waits_and_what_is_left
         await tab.go("commands")
         await tab.choose("Type", "Prompt")
         await tab.choose("Status", "Waits")
+        async with office.api() as api:
+            asked = [
+                {"command_type": "send_prompt", "payload": {"role": "DevOps", "text": f"date {n}"}} for n in range(50)
+            ]
+            more = await asyncio.gather(*(api.post("commands", json=one) for one in asked))
+            await tab.page.locator("td a", has_text="uname").wait_for(state="detached")
+            await tab.press("Show more")
+            await tab.page.locator("td a", has_text="uname").wait_for()
+            await asyncio.gather(*(api.post(f"commands/{one.json()['command_id']}/cancel") for one in more))
+            await tab.page.locator("td a", has_text="date").first.wait_for(state="detached")
         await tab.page.locator("td a", has_text="uname").click()
         await tab.press("Withdraw", "[role=dialog]")
         await tab.page.locator("td a", has_text="uname").wait_for(state="detached")
