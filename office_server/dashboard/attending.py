@@ -56,18 +56,21 @@ class Inbox:
         for gone in self._items.keys() - found.keys():
             self._items.pop(gone).box.delete()
         for place, (key, one) in enumerate(found.items()):
-            if key not in self._items:
-                with self._box:
-                    self._items[key] = _Item(
-                        self._visit, one, machines.get(one.client_id) if one.client_id else None, self._open
-                    )
-                self._items[key].box.move(target_index=place)
+            before = self._items.get(key)
+            if before is not None and before.still_tells(one):
+                continue
+            machine = machines.get(one.client_id) if one.client_id else None
+            with self._box:
+                self._items[key] = _Item(self._visit, one, machine, self._open, before.typed if before else "")
+            if before is not None:  # a job, say, that has asked once more, in another session
+                before.box.delete()
+            self._items[key].box.move(target_index=place)
         self.wanted = {one.session_id for one in picture.attention if one.session_id and one.kind in _TAIL_OF}
         self._box.set_visibility(bool(found))
 
 
 class _Item:
-    def __init__(self, visit: Visit, about: Attention, machine: str | None, open_session: Open) -> None:
+    def __init__(self, visit: Visit, about: Attention, machine: str | None, open_session: Open, typed: str) -> None:
         self.about = about
         self._field: ui.input | None = None
         self._visit = visit
@@ -83,7 +86,7 @@ class _Item:
                     who = " · ".join(part for part in (about.role, machine) if part)
                     if who:
                         text("span", who).classes("quiet")
-                    Ago(about.at, "quiet")
+                    self._at = Ago(about.at, "quiet")
                 said = cap_in_words(words, about.action) if about.kind == "cap" and about.action else about.title
                 if said:
                     text("p", said, "said")
@@ -94,7 +97,19 @@ class _Item:
                 self._build_actions()
             if about.kind in _TAIL_OF:
                 attributed(tail(about.session_id, words("session.tail"), "wide"), tabindex="0")
-            self._build_answer()
+            self._build_answer(typed)
+
+    def still_tells(self, about: Attention) -> bool:
+        """Whether that is what stands here, but for the time, which it then takes."""
+        if about.model_copy(update={"at": self.about.at}) != self.about:
+            return False
+        self._at.show(about.at)
+        return True
+
+    @property
+    def typed(self) -> str:
+        """What a person is about to answer."""
+        return str(self._field.value or "") if self._field is not None else ""
 
     def _build_exactly(self, action: dict[str, Any]) -> None:
         """What would be done, to the letter: nobody should approve what they have not seen."""
@@ -157,7 +172,7 @@ class _Item:
             text("span", self._visit.words(f"do.{name}"))
             text("kbd", key, aria_hidden="true")
 
-    def _build_answer(self) -> None:
+    def _build_answer(self, typed: str) -> None:
         """A field to answer in place, with what the agent offers as answers; at an evidence, why it is refused."""
         about, visit = self.about, self._visit
         answers: dict[str, tuple[Route, Answer]] = {
@@ -173,7 +188,7 @@ class _Item:
         words = visit.words
         label = words(self._asked_for())
         with element("div", "wide answer"):
-            field = attributed(ui.input(placeholder=label).props("outlined dense"), aria_label=label)
+            field = attributed(ui.input(placeholder=label, value=typed).props("outlined dense"), aria_label=label)
             self._field = field
 
             async def send() -> None:
@@ -227,7 +242,7 @@ class _Item:
         return await self._did(evidence.answer_evidence, evidence_id=self.about.subject, body=body)
 
     async def _decide(self, *, yes: bool) -> None:
-        said = str(self._field.value or "").strip() if self._field is not None else ""
+        said = self.typed.strip()
         body = evidence.Answer(yes=yes, comment=said or None)
         await self._did(evidence.answer_evidence, evidence_id=self.about.subject, body=body)
 
