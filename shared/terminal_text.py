@@ -21,9 +21,14 @@ _MARK = re.compile(r"\x1b\]133;(?P<kind>[CD]);(?P<nonce>[^;\x07\x1b]+)[^\x07\x1b
 
 
 class TerminalText:
-    """One turn of a session. Feed it what the terminal was told, then `finish`."""
+    """One turn of a session. Feed it what the terminal was told, then `finish`.
 
-    def __init__(self, agent: str) -> None:
+    Args:
+        shells: the whole of a session, whose shell is another one whenever it is lent anew.
+    """
+
+    def __init__(self, agent: str, *, shells: bool = False) -> None:
+        self._shells = shells
         self._cut = ""  # an escape or the end of a line, its rest still to come
         self._has_marks = self._at_prompt = agent == "shell"
         self._nonce = ""  # of the first mark: what a command prints later cannot know it
@@ -50,7 +55,7 @@ class TerminalText:
         for mark in _MARK.finditer(told):
             shown.append(self._visible(told[place : mark.start()]))
             place = mark.end()
-            if mark["nonce"] != (self._nonce or mark["nonce"]):
+            if mark["nonce"] != (self._nonce or mark["nonce"]) and not (self._shells and self._at_prompt):
                 continue
             if not self._nonce and mark["kind"] == "D":
                 shown.append(self._echo)

@@ -50,7 +50,7 @@ class Recording:
 
     def text(self, agent: str) -> str:
         """All of it as lines to read."""
-        reader = TerminalText(agent)
+        reader = TerminalText(agent, shells=True)
         return reader.feed("".join(chunk.text for chunk in self._chunks)) + reader.finish()
 
     def asciicast(self, cols: int, rows: int, title: str) -> str:

@@ -45,6 +45,15 @@ def test_a_download_is_an_asciicast_with_the_true_times():
     assert json.loads(second) == [601.0, "o", "한"]
 
 
+def test_the_lines_are_those_of_every_shell_that_a_session_had():
+    def turn(nonce: str, said: str) -> str:
+        begins, ends = (f"\x1b]133;{kind};{nonce};4711;himBHs\x07" for kind in "CD")
+        return f"{ends}# echo {said}\r\n{begins}{said}\r\n\x1b]133;D;forged;1\x07still {said}\r\n{ends}# "
+
+    text = Recording([chunk(0, turn("one", "first")), chunk(1, turn("two", "second"))], []).text("shell")
+    assert text == "first\nstill first\nsecond\nstill second\n"
+
+
 def test_the_lines_are_without_escapes():
     assert Recording([chunk(0, "\x1b[31mred\x1b[0m\r\nnext\r\n")], []).text("claude") == "red\nnext\n"
 
