@@ -17,7 +17,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 def new_repository(path: Path) -> Path:
     """On branch main, with one commit that holds README.md."""
-    shutil.copytree(_first_repository(), path)
+    shutil.copytree(_first_repository(), path, ignore=shutil.ignore_patterns("*.sample"))
     # What the index knows of the files was true of the original: a git that looks would write it anew.
     git(path, "update-index", "--refresh")
     return path
