@@ -6,6 +6,7 @@ for a signal n, 127 when it could not be started.
 """
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -14,9 +15,11 @@ import sys
 import time
 
 GRACE_SECONDS = 2.0
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def main(command: list[str]) -> int:
+    _adopt()
     woken, wakes = os.pipe()
     os.set_blocking(wakes, False)
     signal.set_wakeup_fd(wakes)
@@ -36,6 +39,7 @@ def main(command: list[str]) -> int:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)  # what it left behind in its group
     status = child.wait()
+    _bury(child.pid)
     return status if status >= 0 else 128 - status
 
 
@@ -45,6 +49,21 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + GRACE_SECONDS
     while child.poll() is None and time.monotonic() < until:
         time.sleep(0.02)
+
+
+def _adopt() -> None:
+    """On Linux, what the command leaves behind becomes ours, to be waited for."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _bury(group: int) -> None:
+    """Until the killed are dead: they still run for a moment."""
+    until = time.monotonic() + GRACE_SECONDS
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < until:
+            if os.waitpid(-group, os.WNOHANG) == (0, 0):
+                time.sleep(0.002)
 
 
 if __name__ == "__main__":
