@@ -15,8 +15,8 @@ WAITED_SECONDS = 2.0
 
 
 async def claude() -> AsyncIterator[Figure]:
-    """From the wish to the agent's own word that the prompt has arrived."""
-    warm, cold = list[float](), list[float]()
+    """From the wish to the agent's own word that the prompt has arrived; the first of a process takes the longest."""
+    cold, first, later = list[float](), list[float](), list[float]()
     async with MessagesApi.serving() as api:
         api.script("BENCH", say("[SEMO:DONE]"))
         for _ in range(ROUNDS):
@@ -26,13 +26,17 @@ async def claude() -> AsyncIterator[Figure]:
                 cold.append(await _milliseconds_to_confirm(terminal, began))
             async with ClaudeTerminal.running(api.url) as terminal:
                 await asyncio.sleep(WAITED_SECONDS)
-                warm.append(await _milliseconds_to_confirm(terminal, time.perf_counter()))
-    figure, peer = Figure("claude_warm_prompt_ms", warm), Figure("cold", cold)
+                for prompts in (first, later, later):
+                    prompts.append(await _milliseconds_to_confirm(terminal, time.perf_counter()))
+    peer, begun = Figure("", cold), Figure("", first)
+    figure = Figure("claude_warm_prompt_ms", [*first, *later])
     figure.facts.update(
         unit="ms until the prompt is confirmed",
+        first_p50=round(begun.percentile(50), 1),
         cold_p50=round(peer.percentile(50), 1),
         cold_p95=round(peer.percentile(95), 1),
         ratio_cold_to_warm_p50=round(peer.percentile(50) / figure.percentile(50), 1),
+        ratio_cold_to_first_p50=round(peer.percentile(50) / begun.percentile(50), 1),
     )
     yield figure
 
