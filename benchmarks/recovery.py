@@ -1,6 +1,7 @@
 """How soon a whole office works again after a fault: from its end until a prompt that was asked for then is done.
 
-For what is killed, the end is the kill: what it takes to start it again is part of the time.
+For what is killed, the end is the kill: what it takes to start it again is part of the time. The faults take turns:
+what is killed again and again is started again later each time.
 """
 
 import random
@@ -27,10 +28,11 @@ async def recovery() -> AsyncIterator[Figure]:
         (folder / "ledger").touch()
         async with Breakable.opened(folder, folder / "repo") as office:
             observer = Observer(office, random.Random(), folder / "ledger")  # noqa: S311
-            for fault in FAULTS:
-                for _ in range(ROUNDS):
+            for _ in range(ROUNDS):
+                for fault in FAULTS:
                     await observer.break_it(fault)
                     sys.stderr.write(f"  {fault}: {observer.recoveries[-1][1]:.2f} s\n")
+            for fault in FAULTS:
                 samples = [seconds * 1000 for told, seconds in observer.recoveries if told == fault]
                 everything += samples
                 yield _figure(f"recovery_after_{fault.replace(' ', '_').lower()}_ms", samples)
