@@ -18,7 +18,7 @@ from semo.problems import SemoError
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 25.0
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 10.0
 
 
@@ -74,7 +74,7 @@ class Part:
     async def keep_running(self, report: Callable[[str], None]) -> None:
         """Starts the child again whenever it dies; returns when it is stopped on purpose.
 
-        Pauses double from half a second to ten, and begin anew once it has run for half a minute.
+        Pauses double from half a second to ten, and begin anew once it has run for STEADY_SECONDS.
         """
         pause = 0.25
         clock = asyncio.get_running_loop().time
