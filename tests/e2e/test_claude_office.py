@@ -7,7 +7,7 @@ import signal
 import git
 import pytest
 
-from tests.support.claude_office import DIALOG_SETTLES_SECONDS, DONE, ClaudeOffice
+from tests.support.claude_office import DONE, ClaudeOffice
 from tests.support.messages_api import Fail, Say, Use, say
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
@@ -25,8 +25,7 @@ async def test_work_that_needs_permission_goes_from_row_to_row(world: ClaudeOffi
     asked = await world.until_event(session_id, "needs_permission")
     assert (asked["tool"], asked["input"]["command"]) == ("Bash", command)
     assert await world.status_of(session_id) == "needs_permission"
-    await asyncio.sleep(DIALOG_SETTLES_SECONDS)
-    await world.office.insert("send_keys", {"keys": ["1"]}, session_id=session_id)
+    await world.choose(session_id, "1")
     await world.until_event(session_id, "turn_goes_on")
     taken_back = await world.settled((await world.asked(session_id))["id"])
     assert (taken_back["status"], taken_back["message"]) == ("withdrawn", "answered at the terminal, or stopped")

@@ -18,9 +18,6 @@ from tests.support.messages_api import Fail, MessagesApi, Say, Use, say
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 DONE = "[SEMO:DONE]"
-DIALOG_SETTLES_SECONDS = (
-    0.7  # Claude Code takes no key of a dialog right after it was drawn, and tells nobody when it does
-)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -126,8 +123,7 @@ async def test_a_permission_request_is_answered_by_keys_as_well(api: MessagesApi
     turn = claude.begin("KEYED")
     await claude.until_moved("needs_permission", since)
     await claude.until_shown("Do you want to proceed?", shown)
-    await asyncio.sleep(DIALOG_SETTLES_SECONDS)
-    await claude.press(b"1")
+    await claude.choose(b"1")
     assert (await turn).marker
     assert (claude.folder / "keyed.txt").exists()
 
@@ -215,8 +211,7 @@ async def test_a_question_of_the_agent_waits_for_input(api: MessagesApi, claude:
     turn = claude.begin("ASKS")
     await claude.until_moved("waiting_input", since)
     await claude.until_shown("Enter to select", shown)
-    await asyncio.sleep(DIALOG_SETTLES_SECONDS)
-    await claude.press(b"1")
+    await claude.choose(b"1")
     assert (await turn).marker
 
 

@@ -1,6 +1,7 @@
 """An office whose machine has the real Claude Code, and the Messages API on loopback that answers it."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,15 +15,13 @@ import psycopg
 
 from semo.folder import DataFolder
 from tests.support.claude_cli import ClaudeHome, claude_program
+from tests.support.claude_terminal import CHOICE_SECONDS
 from tests.support.merging import PUSHED_AND_MERGED, with_origin
 from tests.support.messages_api import MessagesApi
 from tests.support.office_events import OfficeEvents
 from tests.support.running_office import Ran, RunningOffice, semo
 
 DONE = "[SEMO:DONE]"
-DIALOG_SETTLES_SECONDS = (
-    0.7  # Claude Code takes no key of a dialog right after it was drawn, and tells nobody when it does
-)
 
 
 @dataclass
@@ -87,6 +86,19 @@ class ClaudeOffice:
         [row] = await self.office.rows("agent_sessions", id=session_id)
         return row["status"]
 
+    async def choose(self, session_id: str, key: str) -> None:
+        """Answers the dialog that an agent shows: the key is sent until the agent asks no more."""
+
+        async def asks_no_more() -> bool:
+            return await self.status_of(session_id) != "needs_permission"
+
+        while True:
+            await self.office.insert("send_keys", {"keys": [key]}, session_id=session_id)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHOICE_SECONDS):
+                    await self.events.when(asks_no_more)
+                    return
+
     async def asked(self, session_id: str, times: int = 1) -> dict[str, Any]:
         """The latest of so many requests for leave, once it is there."""
 
@@ -117,7 +129,6 @@ class ClaudeOffice:
 
     async def spec_in(self, api: httpx.AsyncClient, status: str) -> dict[str, Any]:
         """The spec task "small", once it is in that status; whatever its agents ask leave for is given by a key."""
-        given: set[str] = set()
 
         async def found() -> dict[str, Any] | None:
             task = (await api.get("spec-tasks/small")).raise_for_status().json()
@@ -125,10 +136,7 @@ class ClaudeOffice:
                 return task
             assert task["status"] != "failed", json.dumps(task, indent=1)
             for asking in await self.office.rows("agent_sessions", status="needs_permission"):
-                if asking["id"] not in given:
-                    given.add(asking["id"])
-                    await asyncio.sleep(DIALOG_SETTLES_SECONDS)
-                    await self.office.insert("send_keys", {"keys": ["1"]}, session_id=asking["id"])
+                await self.choose(asking["id"], "1")
             return None
 
         return await self.events.when(found)

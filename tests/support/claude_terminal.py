@@ -1,6 +1,7 @@
 """One real Claude Code in a real terminal with its driver, as a client runs it, but without a client and an office."""
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import git
 
 from remote_client.agents.adapter import AgentDriver, Evidence, Request, TurnEnd, Typing, Wish
 from remote_client.agents.claude import ClaudeAdapter
+from remote_client.monitor.findings import FindingKind
 from remote_client.monitor.patterns import PatternTable
 from remote_client.policy import AgentRule
 from remote_client.ptyhost.hooks import serve_hook
@@ -30,6 +32,8 @@ _SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\
 
 READY_SECONDS = 60.0
 TURN_SECONDS = 60.0
+CHOICE_SECONDS = 2.0
+"""After which a key of a dialog was not taken: Claude Code takes none right after it was drawn, without a word."""
 
 
 @dataclass
@@ -164,6 +168,16 @@ class ClaudeTerminal:
         """As a person at the terminal does."""
         self.driver.touch(keys)
         await self.terminals.write(self.session_id, keys)
+
+    async def choose(self, key: bytes) -> None:
+        """Answers the dialog on the screen: the key is pressed until the turn goes on."""
+        since = len(self.moves)
+        while True:
+            await self.press(key)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHOICE_SECONDS):
+                    await self.until_moved(FindingKind.GOES_ON, since)
+                    return
 
     async def pid(self) -> int:
         [info] = await self.terminals.list()
