@@ -141,21 +141,20 @@ class Visit:
         with self._client:
             for show in self._on_news:
                 show(news)
-            self._hear({"beat": news.new_picture and news.picture is not None, "tails": self._new_tails()})
+            self._hear(beat=news.new_picture and news.picture is not None)
 
     def show_tails(self) -> None:
         """Those of the sessions that are wanted now; the rest comes with the news."""
         with self._client:
-            self._hear({"tails": self._new_tails()})
+            self._hear(beat=False)
 
-    def _new_tails(self) -> dict[str, str]:
-        streams = self.feed.streams
-        known, self._tails = self._tails, {one: streams[one].tail for one in self.wanted & streams.keys()}
-        return {str(one): tail for one, tail in self._tails.items() if known.get(one) != tail}
-
-    def _hear(self, told: dict[str, Any]) -> None:
+    def _hear(self, *, beat: bool) -> None:
         """What comes five times a second goes past NiceGUI's elements: for each change to one of them the browser looks
         through the whole page."""
+        streams = self.feed.streams
+        known, self._tails = self._tails, {one: streams[one].tail for one in self.wanted & streams.keys()}
+        tails = {str(one): tail for one, tail in self._tails.items() if known.get(one) != tail}
+        told = {"beat": beat, "tails": tails, "left": [str(one) for one in known.keys() - self._tails.keys()]}
         if any(told.values()):
             ui.run_javascript(f"window.semo.hear({orjson.dumps(told).decode()})")
 

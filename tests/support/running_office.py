@@ -142,6 +142,10 @@ class RunningOffice:
                 offset, text = page.raise_for_status().json()["next"], text + page.json()["output"]
         return text
 
+    async def run(self, text: str, role: str = "BE") -> dict[str, Any]:
+        """A prompt, to its end."""
+        return await self.final(await self.insert("send_prompt", {"role": role, "text": text}))
+
     async def final(self, command_id: str) -> dict[str, Any]:
         """The command once it is final, with its result, as the API tells it."""
         async with self.api() as api:

@@ -77,13 +77,17 @@
   };
   setInterval(find, 300);
 
-  /* The last lines of terminals: those that came since are drawn at once, and what was never drawn is forgotten. */
-  const tails = new Map();
+  /* The last lines of terminals. What comes faster than it is drawn is never drawn; of a session that is out of sight
+     its place keeps what stood there. */
+  const tails = new Map(), drawn = new WeakMap();
   let drawing = null;
   const draw = () => {
     drawing = null;
     for (const place of document.querySelectorAll("[data-tail]")) {
-      const text = tails.get(place.dataset.tail) ?? "";
+      const session = place.dataset.tail;
+      if (drawn.get(place) === session && !tails.has(session)) continue;
+      drawn.set(place, session);
+      const text = tails.get(session) ?? "";
       if (place.firstChild?.nodeType !== Node.TEXT_NODE) place.prepend("");
       if (place.firstChild.data !== text) place.firstChild.data = text;
     }
@@ -131,7 +135,8 @@
   window.semo = {
     hear(told) {
       if (told.beat) { beatAt = performance.now(); fresh(); }
-      for (const [session, tail] of Object.entries(told.tails ?? {})) tails.set(session, tail);
+      for (const [session, tail] of Object.entries(told.tails)) tails.set(session, tail);
+      for (const session of told.left) tails.delete(session);
       drawing ??= requestAnimationFrame(draw);
     },
     keys() {
