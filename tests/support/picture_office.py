@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import psycopg
 
+from tests.support.plans import applied
 from tests.support.running_office import RunningOffice
 
 DONE = "echo '[SEMO:DONE]'"
@@ -110,8 +111,8 @@ async def busy(office: RunningOffice) -> None:
     async with office.api() as api:
         await api.patch("job-limits", json={"running": 6})
         await _spend(office, api)
-        await _plan(api, _TEXTS)
-        release = await _plan(api, _RELEASE)
+        await applied(api, _TEXTS)
+        release = await applied(api, _RELEASE)
         await api.post("spec-tasks", json={"title": "Invoices as PDF", "description": "Asked for every month."})
         for title, name, table, tasks in (
             ("Sign in by e-mail", "sign-in-by-e-mail", "sign_in_links", _SIGN_IN),
@@ -126,7 +127,7 @@ async def busy(office: RunningOffice) -> None:
         comment = {"text": "In which database?", "document": "design.md", "line": 4}
         await api.post("spec-tasks/sign-in-by-e-mail/versions/1/send-back", json={"comments": [comment]})
         await _until(api, "spec-tasks/sign-in-by-e-mail", "review")
-        await _plan(api, _CHECKOUT)
+        await applied(api, _CHECKOUT)
         async with asyncio.timeout(_WAIT_SECONDS):
             while True:
                 if (await api.get("questions", params={"status": "open"})).raise_for_status().json()["questions"]:
@@ -148,11 +149,6 @@ async def _spend(office: RunningOffice, api: httpx.AsyncClient) -> None:
         )
     (await api.put("budgets/office/all/day", json={"cap_usd": 40})).raise_for_status()
     (await api.put("budgets/role/BE/total", json={"cap_usd": 90})).raise_for_status()
-
-
-async def _plan(api: httpx.AsyncClient, text: str) -> str:
-    answer = await api.post("plans", content=text, headers={"Content-Type": "application/yaml"})
-    return str(answer.raise_for_status().json()["id"])
 
 
 async def _spec(api: httpx.AsyncClient, title: str, name: str, planning: str) -> None:

@@ -3,11 +3,11 @@
 import re
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from tests.support.browser import Tab
 from tests.support.planning_scripts import PLANNING, WORK
+from tests.support.plans import applied
 from tests.support.running_office import RunningOffice
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -21,12 +21,6 @@ TASKS = """# Tasks
 - [ ] 2 End (role: FE; depends on 1)
   semo-agent ask_person '{"text": "AGAIN"}' > copied.json
 """
-
-
-async def applied(api: httpx.AsyncClient, text: str) -> str:
-    answer = await api.post("plans", content=text, headers={"Content-Type": "application/yaml"})
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
 
 
 async def test_a_plan_is_applied_followed_hurried_paused_changed_cancelled_and_deleted(tab: Tab, office: RunningOffice):

@@ -14,6 +14,7 @@ from tests.support.merging import forecast, merged, settled
 from tests.support.messages_api import MessagesApi, Use, say
 from tests.support.office_events import OfficeEvents
 from tests.support.planning_scripts import PLANNING, WORK
+from tests.support.plans import applied
 from tests.support.running_office import RunningOffice
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -163,8 +164,7 @@ async def test_a_job_whose_agent_asks_is_tried_again_and_answered_from_the_inbox
             f'      - {{name: first, prompt: "( echo {word}-one"}}\n'
             f'      - {{name: second, prompt: "( echo {word}-two"}}\n'
         )
-        made = await api.post("plans", content=text, headers={"Content-Type": "application/yaml"})
-        plan = made.raise_for_status().json()["id"]
+        plan = await applied(api, text)
     await tab.go("attention")
     item = tab.page.locator(".item", has_text="Job is blocked").filter(has_text=f"{word}-one")
     await item.wait_for()
@@ -232,8 +232,7 @@ async def test_a_cap_that_is_reached_leads_to_its_plan_and_is_raised_in_place_in
             f'  - {{name: before, prompt: "until test -e {gate}; do sleep 0.1; done; {DONE}"}}\n'
             f'  - {{name: dear, prompt: "{DONE}", depends_on: [before]}}\n'
         )
-        made = await api.post("plans", content=text, headers={"Content-Type": "application/yaml"})
-        plan = made.raise_for_status().json()["id"]
+        plan = await applied(api, text)
         (await api.put(f"budgets/plan/{plan}/total", json={"cap_usd": 2})).raise_for_status()
         async with await psycopg.AsyncConnection.connect(office.status["db_url"], autocommit=True) as database:
             await database.execute(
