@@ -186,7 +186,7 @@ begin
     -- Locked one by one: what another client is taking is passed over, and what is passed over stays free for others.
     update agent_commands
     set status = 'processing', claimed_by = p_client, claim_epoch = p_epoch, claim_number = p_claim,
-        claimed_at = greatest(now(), offered_at),  -- this may have begun before what it takes was there
+        claimed_at = clock_timestamp(),  -- this may have begun before what it takes was there, and before what that waited for was over
         lease_until = now() + make_interval(secs => p_lease_seconds),
         persona_version = case when command_type = 'send_prompt' then
           (select coalesce(p.rendered_version, p.version) from semo.persona_of(office_id,
@@ -264,7 +264,8 @@ returns void language plpgsql security definer set search_path = public, pg_temp
 begin
   perform semo.keep_result(p_command, p_status = 'completed', p_result, p_error_code, p_error);
   update agent_commands
-  set status = p_status, finished_at = coalesce(p_command.finished_at, now()), reported_at = now(), lease_until = null, typed_at = p_command.typed_at, confirmed_at = p_command.confirmed_at
+  set status = p_status, lease_until = null, typed_at = p_command.typed_at, confirmed_at = p_command.confirmed_at,
+      finished_at = coalesce(p_command.finished_at, clock_timestamp()), reported_at = clock_timestamp()
   where id = p_command.id;
 end $$;
 
@@ -325,7 +326,7 @@ begin
   v_command := semo.held_command(p_client, p_epoch, p_command, p_attempt);
   v_command.typed_at := coalesce(v_command.typed_at, p_typed_at);
   v_command.confirmed_at := coalesce(v_command.confirmed_at, p_confirmed_at);
-  v_command.finished_at := least(now(), greatest(p_finished_at, v_command.claimed_at));  -- clocks differ
+  v_command.finished_at := least(clock_timestamp(), greatest(p_finished_at, v_command.claimed_at));  -- clocks differ
   if p_result ? 'turn_id' then
     perform semo.close_turn(v_command, p_result);
     perform semo.keep_cost(v_command, p_result);

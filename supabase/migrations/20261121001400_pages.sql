@@ -13,7 +13,7 @@ create table attention_dismissed (
   kind       text not null check (length(kind) <= 40),
   subject    uuid not null,  -- the command, session or client that it was about
   by         text not null,
-  at         timestamptz not null default now(),
+  at         timestamptz not null default clock_timestamp(),
   primary key (office_id, kind, subject)
 );
 

@@ -13,7 +13,7 @@ async def test_a_claim_takes_what_waits_and_says_who_holds_it_until_when(world: 
     assert claimed["id"] == command["id"]
     assert claimed["status"] == "processing"
     assert (claimed["claimed_by"], claimed["claim_epoch"], claimed["attempt"]) == (client.id, client.epoch, 1)
-    assert (claimed["lease_until"] - claimed["claimed_at"]).total_seconds() == pytest.approx(40)
+    assert (claimed["lease_until"] - claimed["claimed_at"]).total_seconds() == pytest.approx(40, abs=5)
     assert await client.claim() == []
 
 

@@ -65,6 +65,17 @@ async def test_what_one_client_passes_over_stays_free_for_another_at_the_same_mo
     assert [command["id"] for command in await idle.claim()] == [second["id"]]
 
 
+async def test_a_claim_that_began_before_what_it_takes_could_begin_is_told_as_after_it(crowd: Crowd) -> None:
+    office = await crowd.world.office()
+    client = await crowd.client(office)
+    async with begun(client):
+        await client.caller.ask("select now()")  # the transaction's moment, for all of it
+        await crowd.world.prompt(office)
+        offered = await crowd.world.owner.value("select clock_timestamp()")
+        (held,) = await client.claim()
+    assert held["claimed_at"] > offered
+
+
 async def test_clients_of_several_offices_do_not_wait_for_each_other_in_a_circle(crowd: Crowd) -> None:
     """Places of an office are taken in turns; taking the turns in the order of the commands would end in a deadlock."""
     offices = [await crowd.world.office(session_limit=100) for _ in range(4)]
