@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QComboBox,
@@ -36,6 +36,8 @@ TOLD_MS = 12_000
 
 class Window(QMainWindow):
     """`on_close`: whether the window may be hidden, because something else keeps the program."""
+
+    refreshed = Signal()
 
     def __init__(
         self,
@@ -164,6 +166,7 @@ class Window(QMainWindow):
         """Some client has told something."""
         self._offer_offices()
         self._show_all()
+        self.refreshed.emit()
 
     def _show_all(self, _chosen: int = 0) -> None:
         machine, office = self.machine, self.office_id
@@ -219,16 +222,22 @@ class Window(QMainWindow):
         machine = self.machine
         if machine is None or not machine.running:
             return
-        words, count = self._words, len(machine.sessions)
-        steps = [words("ask.stop_all_first"), words("ask.stop_all_again", count=count)]
+        words = self._words
+
+        def asked() -> tuple[str, list[str]]:
+            count = len(machine.sessions)
+            return words("ask.stop_all", count=count), [
+                words("ask.stop_all_first"), words("ask.stop_all_again", count=count)
+            ]  # fmt: skip
 
         def stop() -> None:
             self._bridge.ask(machine.key, "stop_all", self._complain)
 
-        self.asking = Asking(
-            self, words, words("ask.stop_all", count=count), words("ask.stop_all_why"), steps, stop
-        )  # fmt: skip
-        self.asking.open()
+        title, steps = asked()
+        asking = self.asking = Asking(self, words, title, words("ask.stop_all_why"), steps, stop)
+        reword = self.refreshed.connect(lambda: asking.reword(*asked()))
+        asking.finished.connect(lambda: self.refreshed.disconnect(reword))
+        asking.open()
 
     def _complain(self, _: Any, error: OfficeError | None) -> None:
         if error is not None:

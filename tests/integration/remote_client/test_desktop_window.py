@@ -151,10 +151,14 @@ async def test_a_client_that_goes_away_and_comes_back_is_shown_as_what_it_is(
     await at.until(lambda: len(at.shown.sessions) == 1)
     at.window.ask_to_stop_all()
     asking = at.window.asking
+    assert asking.title.text() == "Stop all 1 sessions on this machine?"
     asking.go.click()
     QApplication.processEvents()
     assert at.shown.sessions, "it is asked a second time"
     assert asking.go.text() == "Once more: stop all 1 now"
+    await office.session("QA")
+    await at.until(lambda: asking.go.text() == "Once more: stop all 2 now")
+    assert asking.title.text() == "Stop all 2 sessions on this machine?"
     asking.go.click()
     await at.until(lambda: not at.shown.sessions and at.window.standing.text() == "Paused")
 
