@@ -136,12 +136,10 @@ class InProcessTerminals:
     async def read_from(self, session_id: SessionId, offset: ByteOffset, limit: int) -> Chunk:
         return self._record(session_id).read(offset, limit)
 
-    async def follow(
+    def follow(
         self, session_id: SessionId, offset: ByteOffset, after_hook: int = 0
     ) -> AsyncGenerator[Chunk | HookEvent]:
-        async with contextlib.aclosing(self._record(session_id).follow(offset, after_hook)) as told:
-            async for found in told:
-                yield found
+        return self._record(session_id).follow(offset, after_hook)
 
     async def wait(self, session_id: SessionId) -> ExitStatus:
         record = self._record(session_id)

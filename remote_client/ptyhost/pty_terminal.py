@@ -24,6 +24,10 @@ from shared.errors import Conflict, SessionFailed
 from shared.ids import ByteOffset
 
 READ_SIZE = 65_536
+PIECE_BYTES = 8192
+"""What is worked on before the terminal is read again. Linux keeps about 12 KB between its two ends: with more work in
+one go, the program stands still meanwhile, and a flood takes a fifth longer."""
+
 DRAIN_SECONDS = 0.5
 """How long a grandchild may hold the terminal open after its program has ended."""
 
@@ -45,6 +49,8 @@ class PtyTerminal:
     def __init__(self, record: Record, process: Spawned, turns: Turns) -> None:
         self.record = record
         self._turns = turns
+        self._share = 0
+        record.ask_for_more = self._more
         self._process = process
         self._master = process.fd
         self._loop = asyncio.get_running_loop()
@@ -82,10 +88,20 @@ class PtyTerminal:
     # Output -----------------------------------------------------------------------------------------------------------
 
     def _has_output(self) -> None:
-        self.read(self._turns.share())
+        self._share = self._turns.share()
+        self._take(PIECE_BYTES if self.record.is_awaited else self._share)
 
-    def read(self, at_most: int = TURN_BYTES) -> None:
-        """Takes in what has come, without waiting."""
+    def _more(self) -> bool:
+        """Takes in the next piece, as far as this terminal's share of the turn goes; whether there was any."""
+        return self._share > 0 and self._take(PIECE_BYTES)
+
+    def _take(self, at_most: int) -> bool:
+        taken = self.read(min(at_most, self._share))
+        self._share = max(0, self._share - taken) if taken else 0
+        return taken > 0
+
+    def read(self, at_most: int = TURN_BYTES) -> int:
+        """Takes in what has come, without waiting; returns how many bytes."""
         pieces: list[bytes] = []
         taken = 0
         at_end = self._at_end.is_set()
@@ -102,6 +118,7 @@ class PtyTerminal:
         if at_end and not self._at_end.is_set():
             self._loop.remove_reader(self._master)
             self._at_end.set()
+        return taken
 
     def _read_some(self) -> bytes:
         """Nothing at the end, which Linux tells by EIO. Told once, it proves nothing: Linux looks for output first
@@ -204,6 +221,7 @@ class PtyTerminal:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._at_end.wait()
         self.read(LAST_READ)
+        self._share = 0
         self._loop.remove_reader(self._master)
         if self._writing:
             self._loop.remove_writer(self._master)

@@ -5,7 +5,7 @@ Knows nothing of the PTY that it is filled from.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,13 @@ class Record:
     def __init__(self, session_id: SessionId, events: Events, spool: Spool | None, end: ByteOffset) -> None:
         self.session_id = session_id
         self.ended = asyncio.Event()
+        self.ask_for_more: Callable[[], bool] = lambda: False
+        """Whether it brought more at once. Whoever fills this record may put theirs here."""
         self._events = events
         self._spool = spool
         self._ring = OutputRing(RING_ALONE_BYTES if spool is None else RING_BYTES, end)
         self._changed = asyncio.Event()
+        self._waits = 0
         self._waiting: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
 
     @classmethod
@@ -158,7 +161,7 @@ class Record:
                 offset = hook.at
             elif over:
                 break
-            else:
+            elif not self.ask_for_more():
                 await self._more()
         if self.is_lost:
             raise SessionFailed(f"the host of session {self.session_id} has ended, and its program with it")
@@ -176,6 +179,15 @@ class Record:
 
     async def _more(self) -> None:
         """Returns when something was added since the last call, or the terminal has ended."""
-        await self._changed.wait()
+        self._waits += 1
+        try:
+            await self._changed.wait()
+        finally:
+            self._waits -= 1
         if not self.ended.is_set():
             self._changed.clear()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Somebody has read all of it and waits for more."""
+        return self._waits > 0

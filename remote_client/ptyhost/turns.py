@@ -2,8 +2,8 @@
 
 import asyncio
 
-TURN_BYTES = 49_152
-"""What a terminal that has them for itself may read in one turn: about half a millisecond of a flood."""
+TURN_BYTES = 65_536
+"""What a terminal that has them for itself may read in one turn: about a millisecond of a flood, two of a slow one."""
 
 LEAST_BYTES = 4096
 

@@ -1,5 +1,6 @@
 """What is kept of a terminal on disk: by offset, bounded, with times, and readable whatever became of its host."""
 
+import asyncio
 import time
 from pathlib import Path
 from uuid import uuid4
@@ -104,6 +105,33 @@ async def test_hook_events_stand_between_the_bytes_they_came_between(tmp_path: P
     again = loaded(tmp_path, record.session_id)
     assert await everything(again) == expected
     assert again.info() == record.info()
+
+
+async def test_who_has_read_all_of_it_takes_what_is_there_by_then_before_waiting_for_more():
+    record = begun()
+    pieces = [b"two ", b"three"]
+
+    def bring() -> bool:
+        if pieces:
+            record.append(pieces.pop(0))
+            return True
+        return False
+
+    record.ask_for_more = bring
+    record.append(b"one ")
+    following = record.follow(FIRST_BYTE, 0)
+    assert [await anext(following) for _ in range(3)] == [
+        Chunk(at(0), b"one "), Chunk(at(4), b"two "), Chunk(at(8), b"three")
+    ]  # fmt: skip
+    assert not record.is_awaited
+    waiting = asyncio.create_task(anext(following))
+    for _ in range(2):  # its first steps: to look, and to wait
+        await asyncio.sleep(0)
+    assert record.is_awaited
+    record.append(b" four")
+    assert await waiting == Chunk(at(13), b" four")
+    assert not record.is_awaited
+    record.end(ExitStatus(0, None))
 
 
 async def test_a_record_whose_host_died_says_so_after_all_that_was_kept(tmp_path: Path):
