@@ -36,6 +36,9 @@ class OutputRing:
     def read(self, offset: ByteOffset, limit: int) -> Chunk:
         """At most `limit` bytes from `offset`, or from the oldest that is kept."""
         begin = min(max(offset, self.start), self.end)
+        last = self._pieces[-1] if self._pieces else b""
+        if begin == self.end - len(last) and len(last) <= limit:
+            return Chunk(ByteOffset(begin), bytes(last))
         found: list[bytes | bytearray] = []
         size = 0
         position = self.end

@@ -97,7 +97,7 @@ class Spool:
                 self._times = self._open(segment, "times")
             segment.times_size += os.write(self._times, _TIME.pack(now, start))
             self._timed_at = now
-        rest = memoryview(data)
+        rest = data
         while rest:
             written = os.write(self._output, rest)
             segment.size += written
