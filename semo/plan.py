@@ -16,7 +16,10 @@ from semo.office_api import OfficeApi
 from semo.problems import Exit, SemoError
 
 _LOOK_SECONDS = 0.3
-_JOBS_SHOWN = 15
+_JOBS_FOLLOWED = 15
+_JOBS_SHOWN = 200
+_OF_INTEREST = ("running", "checking", "blocked", "failed")
+"""What somebody may want to act on; the rest waits, or is over."""
 STYLES = {
     "done": "green",
     "failed": "red",
@@ -96,14 +99,15 @@ async def follow(api: OfficeApi, plan_id: str) -> Row:
     with Live(console=console.out, auto_refresh=False, transient=False) as live:
         while True:
             plan = await api.get(f"/plans/{plan_id}")
-            wanted = [status for status in ("running", "checking", "blocked", "failed") if plan["progress"][status]]
-            jobs: list[Row] = []
-            if wanted:
-                jobs = (await api.get(f"/plans/{plan_id}/jobs", status=wanted, limit=_JOBS_SHOWN))["jobs"]
-            live.update(picture(plan, jobs), refresh=True)
+            live.update(picture(plan, await _of_interest(api, plan, _JOBS_FOLLOWED)), refresh=True)
             if plan["finished_at"] is not None:
                 return plan
             await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _of_interest(api: OfficeApi, plan: Row, limit: int) -> list[Row]:
+    wanted = [status for status in _OF_INTEREST if plan["progress"][status]]
+    return (await api.get(f"/plans/{plan['id']}/jobs", status=wanted, limit=limit))["jobs"] if wanted else []
 
 
 def picture(plan: Row, jobs: list[Row]) -> Group:
@@ -135,9 +139,14 @@ def job_line(job: Row) -> Text:
     return text
 
 
-async def show(api: OfficeApi, plan: Row) -> None:
-    """Once, with all jobs."""
-    console.out.print(picture(plan, await jobs_of(api, plan)))
+async def show(api: OfficeApi, plan: Row, *, everything: bool) -> None:
+    """Once, with all jobs; of a plan with very many, unless `everything`, with those that somebody may act on."""
+    total: int = plan["progress"]["total"]
+    whole = everything or total <= _JOBS_SHOWN
+    jobs = await jobs_of(api, plan) if whole else await _of_interest(api, plan, _JOBS_SHOWN)
+    console.out.print(picture(plan, jobs))
+    if len(jobs) < total:
+        console.out.print(f"  … and {total - len(jobs)} more: semo plan show {plan['id']} --all", style="dim")
 
 
 def conclude(plan: Row) -> Exit:

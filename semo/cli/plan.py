@@ -66,7 +66,13 @@ def list_plans(data: Data = None, as_json: Json = False) -> None:
 
 
 @group.command()
-def show(plan: PlanName, data: Data = None, follow: Follow = False, as_json: Json = False) -> None:
+def show(
+    plan: PlanName,
+    data: Data = None,
+    follow: Follow = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every job, of a plan with very many as well.")] = False,
+    as_json: Json = False,
+) -> None:
     """How far a plan is, and why each job that waits does. With --follow, live, and exit 0 only when it is done."""
 
     async def do() -> Exit:
@@ -79,7 +85,7 @@ def show(plan: PlanName, data: Data = None, follow: Follow = False, as_json: Jso
             if as_json:
                 console.machine(found | {"jobs": await plans.jobs_of(api, found)})
             else:
-                await plans.show(api, found)
+                await plans.show(api, found, everything=everything)
             return Exit.DONE
 
     run_to_end(do)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from semo import events, executions, templates
+from semo import events, executions, plan, templates
 from semo.office_api import OfficeApi
 from semo.plan import limits_of
 from semo.problems import Exit, SemoError
@@ -66,3 +66,18 @@ async def test_limits_are_written_as_roles_and_numbers() -> None:
     assert limits_of(None, []) == {}
     with pytest.raises(SemoError, match="names no role and number"):
         limits_of(None, ["QA"])
+
+
+async def test_of_a_plan_with_very_many_jobs_those_are_shown_that_somebody_may_act_on(
+    command_api: Callable[[], OfficeApi], told: Callable[[], str]
+) -> None:
+    jobs = [{"name": f"job-{number}", "prompt": "true"} for number in range(1, 251)]
+    async with command_api() as office:
+        made = await office.post("/plans", {"name": "long", "defaults": {"role": "BE"}, "waves": [jobs[:1], jobs[1:]]})
+        await plan.show(office, made, everything=False)
+        short = told()
+        await office.post(f"/plans/{made['id']}/cancel", {})
+        await plan.show(office, await office.get(f"/plans/{made['id']}"), everything=True)
+    assert "job-200" not in short
+    assert f"semo plan show {made['id']} --all" in " ".join(short.split())
+    assert "job-250 " in told()

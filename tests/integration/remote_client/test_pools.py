@@ -40,6 +40,7 @@ async def test_no_session_is_begun_when_the_machine_is_short_of_memory_and_the_c
 ) -> None:
     await (await machine()).start()
     ram.available_mb = 512 + 4
+    await office.until_true("select 1 from remote_clients where holding_back is not null")
 
     asked = await office.ask("send_prompt", {"role": "BE", "text": DONE})
 
