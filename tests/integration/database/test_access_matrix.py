@@ -23,6 +23,8 @@ from tests.integration.database.access import CALLERS, VERBS, Expected, Thing, e
 from tests.integration.database.full_office import FullOffice, full_office
 from tests.integration.database.world import Caller, World, connect
 
+pytestmark = pytest.mark.timeout(400)  # the first waits for all of it to be tried out: some twenty thousand queries
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "access.md"
 HERE = "tests/integration/database/access.toml"
 WRITE = (
