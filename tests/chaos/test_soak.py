@@ -11,7 +11,7 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -66,17 +66,16 @@ class Usage:
 
     @property
     def growth_mb(self) -> float:
-        return _growth(self.memory_mb)
+        """From the second fifth of a life, when everything is in use, to the last one."""
+        fifth = max(len(self.memory_mb) // 5, 1)
+        early, late = self.memory_mb[fifth : 2 * fifth], self.memory_mb[-fifth:]
+        return statistics.median(late) - statistics.median(early)
 
     @property
-    def more_descriptors(self) -> float:
-        return _growth(self.descriptors)
-
-
-def _growth(samples: Sequence[float]) -> float:
-    """From the second fifth of a life, when everything is in use, to the last one. A moment's peak does not count."""
-    fifth = max(len(samples) // 5, 1)
-    return statistics.median(samples[-fifth:]) - statistics.median(samples[fifth : 2 * fifth])
+    def more_descriptors(self) -> int:
+        """From one half of a life to the other, at the moments when least is open: what leaks is open then, too."""
+        half = max(len(self.descriptors) // 2, 1)
+        return min(self.descriptors[half:]) - min(self.descriptors[:half])
 
 
 @pytest_asyncio.fixture(loop_scope="session")
