@@ -29,6 +29,7 @@ class GitHead:
 
     def _packed(self) -> str | None:
         try:
-            return git.Repo(self.worktree).head.commit.hexsha
+            with git.Repo(self.worktree) as found:
+                return found.head.commit.hexsha
         except (ValueError, OSError, GitError):
             return None

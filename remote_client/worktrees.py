@@ -172,17 +172,20 @@ class Worktrees:
 
     def _open(self) -> Repository:
         try:
-            found = git.Repo(self.repository)
+            opened = git.Repo(self.repository)
         except NoSuchPathError:
             raise NotFound(f"the repository {self.repository} does not exist on this machine") from None
         except InvalidGitRepositoryError:
             raise PolicyForbids(
                 f"{self.repository} is not a git repository", advice="mend the policy of the machine"
             ) from None
-        if not found.head.is_valid():
-            raise InvalidPayload(f"the repository {self.repository} has no commit yet", advice="make a first commit")
-        base = self._base or (found.head.commit.hexsha if found.head.is_detached else found.active_branch.name)
-        return Repository(Git(self.repository), Path(found.common_dir), self.workspace, base)
+        with opened as found:  # else the git that it asks goes on running
+            if not found.head.is_valid():
+                raise InvalidPayload(
+                    f"the repository {self.repository} has no commit yet", advice="make a first commit"
+                )
+            base = self._base or (found.head.commit.hexsha if found.head.is_detached else found.active_branch.name)
+            return Repository(Git(self.repository), Path(found.common_dir), self.workspace, base)
 
     def _take(self, role: str, task: str, base: str | None) -> Worktree:
         repository = self._open()

@@ -51,10 +51,11 @@ def _ensure(path: Path) -> Path:
     except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
         raise SemoError(f"{path} is not a git repository", do=f"git init {path}, or name another with --repo",
                         exit_code=Exit.USAGE) from error  # fmt: skip
-    if not repository.head.is_valid():
-        raise SemoError(f"{path} has no commit yet, so there is nothing to branch from",
-                        do="make a first commit there", exit_code=Exit.USAGE)  # fmt: skip
-    return Path(repository.working_dir)
+    with repository:
+        if not repository.head.is_valid():
+            raise SemoError(f"{path} has no commit yet, so there is nothing to branch from",
+                            do="make a first commit there", exit_code=Exit.USAGE)  # fmt: skip
+        return Path(repository.working_dir)
 
 
 def require_lent(policy: Path, repository: Path) -> None:

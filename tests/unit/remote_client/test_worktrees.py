@@ -1,13 +1,16 @@
 """Worktrees in real git: made, reused, never robbed of work, and clear about what is in the way."""
 
+import gc
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+from remote_client.git_head import GitHead
 from remote_client.worktrees import Worktrees
 from shared.errors import Conflict, InvalidPayload, NotFound, PolicyForbids
 from tests.support.git import git, new_repository
@@ -53,6 +56,21 @@ async def test_one_session_at_a_time_works_in_a_worktree_also_from_another_clien
         await Worktrees(repository, tmp_path / "trees").take("BE", "login")
     await worktrees.give_back(tree)
     await Worktrees(repository, tmp_path / "trees").take("BE", "login")
+
+
+async def test_no_git_goes_on_running_when_its_question_is_answered(worktrees: Worktrees) -> None:
+    def asking() -> set[int]:
+        return {child.pid for child in psutil.Process().children() if "cat-file" in child.cmdline()}
+
+    gc.disable()  # it would end them, some time
+    try:
+        before = asking()
+        tree = await worktrees.take("BE", "login")
+        git(tree.path, "pack-refs", "--all")
+        assert GitHead(tree.path).commit() is not None
+        assert asking() <= before
+    finally:
+        gc.enable()
 
 
 async def test_a_branch_has_one_owner_whatever_workspace_its_worktree_is_in(
