@@ -221,7 +221,6 @@ class PtyTerminal:
             async with asyncio.timeout(DRAIN_SECONDS):
                 await self._at_end.wait()
         self.read(LAST_READ)
-        self._share = 0
         self._loop.remove_reader(self._master)
         if self._writing:
             self._loop.remove_writer(self._master)

@@ -23,19 +23,23 @@ RING_ALONE_BYTES = 1_048_576
 FOLLOW_BYTES = 65_536
 
 
+def _nothing_more() -> bool:
+    return False
+
+
 class Record:
     """Made by `begin` or `load`; complete when `ended` is set."""
 
     def __init__(self, session_id: SessionId, events: Events, spool: Spool | None, end: ByteOffset) -> None:
         self.session_id = session_id
         self.ended = asyncio.Event()
-        self.ask_for_more: Callable[[], bool] = lambda: False
-        """Whether it brought more at once. Whoever fills this record may put theirs here."""
+        self.ask_for_more: Callable[[], bool] = _nothing_more
+        """Whether it brought more at once. Whoever fills this record may put theirs here, until its end."""
         self._events = events
         self._spool = spool
         self._ring = OutputRing(RING_ALONE_BYTES if spool is None else RING_BYTES, end)
         self._changed = asyncio.Event()
-        self._waits = 0
+        self._readers_waiting = 0
         self._waiting: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
 
     @classmethod
@@ -92,6 +96,7 @@ class Record:
     def end(self, exit_status: ExitStatus) -> None:
         if self.exit is None:
             self._events.exited(exit_status)
+        self.ask_for_more = _nothing_more  # no circle with what filled it: the ring is free as soon as it is forgotten
         if self._spool is not None:
             self._spool.close()
         for answer in self._waiting.values():
@@ -179,15 +184,15 @@ class Record:
 
     async def _more(self) -> None:
         """Returns when something was added since the last call, or the terminal has ended."""
-        self._waits += 1
+        self._readers_waiting += 1
         try:
             await self._changed.wait()
         finally:
-            self._waits -= 1
+            self._readers_waiting -= 1
         if not self.ended.is_set():
             self._changed.clear()
 
     @property
     def is_awaited(self) -> bool:
         """Somebody has read all of it and waits for more."""
-        return self._waits > 0
+        return self._readers_waiting > 0

@@ -13,6 +13,7 @@ from tests.support.claude_cli import ClaudeHome, claude_program
 from tests.support.display import Watcher, display
 from tests.support.git import new_repository
 from tests.support.messages_api import MessagesApi, Use, say
+from tests.support.office_events import OfficeEvents
 from tests.support.running_office import RunningOffice, semo
 
 PICTURES = os.environ.get("SEMO_PICTURES")
@@ -36,8 +37,11 @@ async def test_a_person_lends_their_machine_watches_answers_pauses_and_stops(tmp
                 "PATH": f"{_editor(tmp_path)}:{os.environ['PATH']}",
             }  # fmt: skip
             try:
-                async with Watcher.before(state, policy, screen, environment) as person:
-                    await _a_day(office, api, person, state)
+                async with (
+                    Watcher.before(state, policy, screen, environment) as person,
+                    OfficeEvents.of(office) as events,
+                ):
+                    await _a_day(office, events, api, person, state)
                     await _the_policy(person, policy, tmp_path / "edited")
                     await person.do("page", "machine")
                     await person.do("check", "Start at login")
@@ -52,7 +56,7 @@ async def test_a_person_lends_their_machine_watches_answers_pauses_and_stops(tmp
         await office.close()
 
 
-async def _a_day(office: RunningOffice, api: MessagesApi, person: Watcher, state: Path) -> None:
+async def _a_day(office: RunningOffice, events: OfficeEvents, api: MessagesApi, person: Watcher, state: Path) -> None:
     await person.until(lambda seen: seen["standing"] == "In no office")
     async with office.api() as rest:
         the_office = str(rest.base_url).rstrip("/")
@@ -116,12 +120,13 @@ async def _a_day(office: RunningOffice, api: MessagesApi, person: Watcher, state
     await person.do("terminal", session)
     await person.do("click", "Stop this session…")
     await person.do("click", "Stop it")
-    await _ended(office, session)
+    await _ended(office, events, session)
     await person.do("click", "Stop all…")
     await person.do("click", "Stop all…")
     await person.do("click", "Once more: stop all 1 now")
     await person.until_text("No sessions. They begin when the office asks for work.")
-    await _ended(office, (await office.rows("agent_sessions", role="QA", client_id=machine["id"]))[-1]["id"])
+    [*_, last] = await office.rows("agent_sessions", role="QA", client_id=machine["id"])
+    await _ended(office, events, last["id"])
     await person.do("page", "hour")
     await _picture(person, "desktop-hour")
     assert (await person.do("look"))["standing"] == "Paused"
@@ -165,12 +170,11 @@ async def _the_next_login(config: Path, environment: dict[str, str], state: Path
             await window.wait()
 
 
-async def _ended(office: RunningOffice, session: str) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            if (await office.rows("agent_sessions", id=session))[0]["ended_at"] is not None:
-                return
-            await asyncio.sleep(0.1)
+async def _ended(office: RunningOffice, events: OfficeEvents, session: str) -> None:
+    async def told() -> bool:
+        return (await office.rows("agent_sessions", id=session))[0]["ended_at"] is not None
+
+    await events.when(told, seconds=60)
 
 
 async def _picture(person: Watcher, name: str, scheme: str = "light") -> None:

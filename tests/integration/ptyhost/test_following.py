@@ -7,6 +7,8 @@ from pathlib import Path
 
 from remote_client.ptyhost.host_terminals import HostTerminals
 from remote_client.ptyhost.protocol import WINDOW_BYTES
+from remote_client.ptyhost.pty_terminal import PtyTerminal
+from remote_client.ptyhost.turns import TURN_BYTES, Turns
 from remote_client.terminals import FIRST_BYTE, Chunk
 from shared.ids import ByteOffset
 from tests.integration.ptyhost.terminals import (
@@ -49,6 +51,18 @@ async def test_a_flood_is_followed_whole_from_any_offset_by_any_number_of_reader
         assert whole[8:] == second
         assert whole[800_000:] == late
         assert await all_output(terminals, program.session_id) == whole
+
+
+async def test_a_flood_that_is_followed_is_taken_in_small_pieces_each_worked_on_before_the_next(tmp_path: Path):
+    flood = [*PYTHON, "import os\nfor _ in range(64): os.write(1, b'x' * 65_535 + b'.')"]
+    terminal = PtyTerminal.start(spec(flood, tmp_path), {}, None, 0, Turns())
+    sizes: list[int] = []
+    async with asyncio.timeout(WAIT_SECONDS):
+        async for chunk in terminal.record.follow(FIRST_BYTE, 0):
+            assert isinstance(chunk, Chunk)
+            sizes.append(len(chunk.data))
+    assert sum(sizes) == 64 * 65_536
+    assert max(sizes) < TURN_BYTES / 2, "one that is not followed takes in its whole share at once"
 
 
 async def test_a_slow_reader_makes_nobody_s_memory_grow_and_misses_nothing(terminals: HostTerminals, tmp_path: Path):

@@ -132,6 +132,7 @@ async def test_who_has_read_all_of_it_takes_what_is_there_by_then_before_waiting
     assert await waiting == Chunk(at(13), b" four")
     assert not record.is_awaited
     record.end(ExitStatus(0, None))
+    assert record.ask_for_more != bring, "what has ended holds nothing that fills it"
 
 
 async def test_a_record_whose_host_died_says_so_after_all_that_was_kept(tmp_path: Path):
