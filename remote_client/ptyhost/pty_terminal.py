@@ -24,9 +24,9 @@ from shared.errors import Conflict, SessionFailed
 from shared.ids import ByteOffset
 
 READ_SIZE = 65_536
-PIECE_BYTES = 8192
-"""What is worked on before the terminal is read again. Linux keeps about 12 KB between its two ends: with more work in
-one go, the program stands still meanwhile, and a flood takes a fifth longer."""
+PIECE_BYTES = 4095
+"""What is worked on before the terminal is read again: what Linux gives in one read. It keeps about 12 KB between the
+two ends: with more work in one go, the program stands still meanwhile, and a flood takes a fifth longer."""
 
 DRAIN_SECONDS = 0.5
 """How long a grandchild may hold the terminal open after its program has ended."""

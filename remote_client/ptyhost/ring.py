@@ -5,8 +5,9 @@ from collections import deque
 from remote_client.terminals import FIRST_BYTE, Chunk
 from shared.ids import ByteOffset
 
-PAGES = 64
-"""About so many; small reads share one: kept one by one, they would leave a long-lived host's memory full of holes."""
+PAGES = 128
+"""About so many; small reads share one: kept one by one, they would leave a long-lived host's memory full of holes. A
+whole read of a terminal, in a ring beside a disk, is a page of its own, and is not copied."""
 
 
 class OutputRing:
