@@ -6,17 +6,16 @@ Keeps nothing between requests: any number of servers may work on one database.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from office_server import problems
 from office_server.asking import Desk
 from office_server.backend import Backend, open_backend
+from office_server.description import ADDRESS, Description
 from office_server.enrollment import Enrollment
 from office_server.following import Feed
 from office_server.hints import Hints
@@ -82,7 +81,7 @@ def create_app(settings: OfficeSettings) -> FastAPI:
         generate_unique_id_function=_operation_id,
         docs_url=None,  # its page would run scripts of others where tokens are at home
         redoc_url=None,
-        openapi_url="/api/openapi.json",
+        openapi_url=None,  # see `description`
         responses=problems.RESPONSES,
     )
     for module in _ROUTERS:
@@ -97,7 +96,9 @@ def create_app(settings: OfficeSettings) -> FastAPI:
             expose_headers=["Retry-After"], max_age=600,
         )  # fmt: skip
     app.add_middleware(Observed, metrics=metrics)
-    app.openapi = _openapi(app)
+    description = Description(app)
+    app.openapi = description.document
+    app.add_route(ADDRESS, description.answer, include_in_schema=False)
     return app
 
 
@@ -163,15 +164,3 @@ def make_services(settings: OfficeSettings, backend: Backend, http: httpx.AsyncC
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
-
-
-def _openapi(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    def document() -> dict[str, Any]:
-        if not app.openapi_schema:
-            schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-            schema["components"]["schemas"]["Problem"] = problems.Problem.model_json_schema()
-            schema["components"]["schemas"]["PlanBody"] = plans.PlanBody.model_json_schema()
-            app.openapi_schema = schema
-        return app.openapi_schema
-
-    return document

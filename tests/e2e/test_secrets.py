@@ -100,7 +100,7 @@ class Caller:
             await api.delete(f"clients/{machine['client_id']}")
             await api.delete(f"tokens/{token['id']}")
             self._keep(await api.get("sessions", headers={"Authorization": f"Bearer {token['secret']}"}))
-        async with httpx.AsyncClient(base_url=self._url) as anyone:
+        async with httpx.AsyncClient(base_url=self._url, timeout=60) as anyone:
             for path in ("/api/openapi.json", "/healthz", "/readyz", "/metrics", "/join", "/nothing"):
                 self._keep(await anyone.get(path))
 

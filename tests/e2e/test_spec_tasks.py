@@ -61,7 +61,7 @@ async def killed_and_back(office: RunningOffice) -> None:
     """The office server dies; another process of it answers."""
     dead = office.pid_of("office_server")
     os.kill(dead, signal.SIGKILL)
-    async with httpx.AsyncClient(base_url=office.status["office_url"]) as http, asyncio.timeout(60):
+    async with httpx.AsyncClient(base_url=office.status["office_url"], timeout=10) as http, asyncio.timeout(60):
         while True:
             with suppress(httpx.TransportError, StopIteration):
                 if office.pid_of("office_server") != dead and (await http.get("/readyz")).status_code == 200:

@@ -2,9 +2,11 @@
 
 import asyncio
 import importlib
+import json
 from typing import Any, cast
 from uuid import uuid4
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
@@ -21,6 +23,16 @@ async def test_no_request_breaks_the_server_or_is_answered_otherwise_than_descri
 ):
     answered = await send_everywhere(project, office_id, await new_token(), machine, examples_each=2)
     assert answered == described(project)
+
+
+async def test_whoever_asks_for_the_description_holds_nobody_up(project: Project):
+    async with running_server(project.settings()) as url, httpx.AsyncClient(base_url=url, timeout=40) as anyone:
+        (await anyone.get("/healthz")).raise_for_status()
+        asked = asyncio.create_task(anyone.get("/api/openapi.json"))
+        (await anyone.get("/healthz")).raise_for_status()
+        assert not asked.done(), "it takes half a second to make"
+        assert (await asked).json() == json.loads(json.dumps(create_app(project.settings()).openapi()))
+        assert (await anyone.get("/api/openapi.json")).json() == (await asked).json()
 
 
 @pytest.mark.proof
