@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import json
+import threading
 from typing import Any, cast
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from office_server.app import create_app
+from office_server.description import Description
 from tests.integration.office_server.conftest import Project, TokenMaker, running_server
 from tests.integration.office_server.machine import Machine
 
@@ -25,12 +27,21 @@ async def test_no_request_breaks_the_server_or_is_answered_otherwise_than_descri
     assert answered == described(project)
 
 
-async def test_whoever_asks_for_the_description_holds_nobody_up(project: Project):
+async def test_whoever_asks_for_the_description_holds_nobody_up(project: Project, monkeypatch: pytest.MonkeyPatch):
+    document = Description.document
+    being_made, others_answered = threading.Event(), threading.Event()
+
+    def slow(self: Description) -> dict[str, Any]:
+        being_made.set()
+        assert others_answered.wait(30)
+        return document(self)
+
+    monkeypatch.setattr(Description, "document", slow)
     async with running_server(project.settings()) as url, httpx.AsyncClient(base_url=url, timeout=40) as anyone:
-        (await anyone.get("/healthz")).raise_for_status()
         asked = asyncio.create_task(anyone.get("/api/openapi.json"))
+        assert await asyncio.to_thread(being_made.wait, 30)
         (await anyone.get("/healthz")).raise_for_status()
-        assert not asked.done(), "it takes half a second to make"
+        others_answered.set()
         assert (await asked).json() == json.loads(json.dumps(create_app(project.settings()).openapi()))
         assert (await anyone.get("/api/openapi.json")).json() == (await asked).json()
 
