@@ -1,7 +1,6 @@
 """A spec task from its plan to done on real sessions: sent back once, a session that another adds, and client and
 server killed while an agent waits for an answer."""
 
-import asyncio
 import json
 import os
 import signal
@@ -57,16 +56,18 @@ async def question_of(office: RunningOffice, events: OfficeEvents) -> dict[str, 
     return await events.when(found, seconds=120)
 
 
-async def killed_and_back(office: RunningOffice) -> None:
+async def killed_and_back(office: RunningOffice, events: OfficeEvents) -> None:
     """The office server dies; another process of it answers."""
     dead = office.pid_of("office_server")
     os.kill(dead, signal.SIGKILL)
-    async with httpx.AsyncClient(base_url=office.status["office_url"], timeout=10) as http, asyncio.timeout(60):
-        while True:
+    async with httpx.AsyncClient(base_url=office.status["office_url"], timeout=10) as http:
+
+        async def back() -> bool:
             with suppress(httpx.TransportError, StopIteration):
-                if office.pid_of("office_server") != dead and (await http.get("/readyz")).status_code == 200:
-                    return
-            await asyncio.sleep(0.1)
+                return office.pid_of("office_server") != dead and (await http.get("/readyz")).is_success
+            return False
+
+        await events.when(back, seconds=60)
 
 
 def repository_of(office: RunningOffice, task: dict[str, Any], sessions: list[dict[str, Any]]) -> Path:
@@ -96,7 +97,7 @@ async def test_from_a_plan_to_done_with_a_review_that_sends_back_an_added_sessio
 
     question = await question_of(office, events)
     os.kill(office.pid_of("remote_client"), signal.SIGKILL)
-    await killed_and_back(office)
+    await killed_and_back(office, events)
     assert (await question_of(office, events))["id"] == question["id"], "it is asked still, and once"
     answered = await semo("answer", question["id"], "go on", "--data", str(office.data))
     assert answered.exit_code == 0, answered.err

@@ -228,28 +228,30 @@ async def test_what_is_long_is_shown_further_when_somebody_asks(tab: Tab, office
     word = f"many{uuid4().hex[:6]}"
     async with office.api() as api:
         (await api.patch("job-limits", json={"roles": {"QA": 1}})).raise_for_status()
-        plans = [
-            await applied(api, f'name: {word}-{n:02}\njobs: [{{role: QA, prompt: "sleep 600; # {word}-{n:02}"}}]\n')
-            for n in range(35)
-        ]
-        await tab.go("plans")
-        oldest = tab.page.locator(".plan", has_text=f"{word}-00")
-        await tab.page.locator(".plan", has_text=f"{word}-34").wait_for()
-        assert await oldest.count() == 0
-        await tab.press("Show more")
-        await oldest.wait_for()
+        try:
+            plans = [
+                await applied(api, f'name: {word}-{n:02}\njobs: [{{role: QA, prompt: "sleep 600; # {word}-{n:02}"}}]\n')
+                for n in range(35)
+            ]
+            await tab.go("plans")
+            oldest = tab.page.locator(".plan", has_text=f"{word}-00")
+            await tab.page.locator(".plan", has_text=f"{word}-34").wait_for()
+            assert await oldest.count() == 0
+            await tab.press("Show more")
+            await oldest.wait_for()
+            for cancelled in await asyncio.gather(*(api.post(f"plans/{plan}/cancel") for plan in plans)):
+                cancelled.raise_for_status()
+        finally:
+            (await api.patch("job-limits", json={"roles": {"QA": 1000}})).raise_for_status()
 
-        for cancelled in await asyncio.gather(*(api.post(f"plans/{plan}/cancel") for plan in plans)):
-            cancelled.raise_for_status()
         await tab.go("execute")
         await tab.page.get_by_label("Search name and prompt").first.fill(word)
-        first = tab.page.locator(".was tr", has_text=f"{word}-00")
-        await tab.page.locator(".was tr", has_text=word).nth(24).wait_for()
-        assert await tab.page.locator(".was tr", has_text=word).count() == 25
+        found = tab.page.locator(".was tr", has_text=word)
+        await found.nth(24).wait_for()
+        assert await found.count() == 25
         await tab.press("Show more")
-        await tab.page.locator(".was tr", has_text=word).nth(34).wait_for()
-        await first.locator(".is-cancelled").wait_for()
-        (await api.patch("job-limits", json={"roles": {"QA": 1000}})).raise_for_status()
+        await found.nth(34).wait_for()
+        await tab.page.locator(".was tr", has_text=f"{word}-00").locator(".is-cancelled").wait_for()
         for deleted in await asyncio.gather(*(api.delete(f"plans/{plan}") for plan in plans)):
             deleted.raise_for_status()
 

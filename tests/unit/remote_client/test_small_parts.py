@@ -7,6 +7,8 @@ import pytest
 from remote_client.agents.pasting import pasteable
 from remote_client.commands import Command, Hold, lease_clock
 from remote_client.keys import key_bytes
+from remote_client.ptyhost.pty_terminal import PIECE_BYTES
+from remote_client.ptyhost.record import RING_BYTES
 from remote_client.ptyhost.ring import PAGES, OutputRing
 from remote_client.utf8 import complete_length
 from shared.errors import Fenced
@@ -36,6 +38,14 @@ def test_a_ring_of_many_small_reads_keeps_few_things() -> None:
 
     assert ring.end - ring.start < 64_000 + 1_000
     assert ring.pages < PAGES + 5
+
+
+def test_a_whole_read_of_a_terminal_is_kept_and_given_out_without_a_copy() -> None:
+    ring, data = OutputRing(RING_BYTES), bytes(PIECE_BYTES)
+    ring.append(b"before")
+    ring.append(data)
+
+    assert ring.read(ByteOffset(6), 65_536).data is data
 
 
 def test_a_reader_that_fell_behind_is_told_where_the_ring_begins() -> None:
