@@ -34,6 +34,7 @@ class AgentTurn:
         self.ended: asyncio.Future[Finding] = asyncio.get_running_loop().create_future()
         self.confirmed = asyncio.Event()
         self.interrupted_by: Evidence | None = None
+        self.other_words: Evidence | None = None
         self.pull_requests: list[str] = []
         self._typing = typing
 

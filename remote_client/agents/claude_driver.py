@@ -12,9 +12,10 @@ from remote_client.agents.adapter import Evidence, TurnEnd, Typing
 from remote_client.agents.agent_turn import AgentTurn
 from remote_client.agents.claude_cost import CostMeter
 from remote_client.agents.claude_dialogs import TRUST, dialog_on, options_on, step_to_trust
-from remote_client.agents.claude_hooks import COST, OF_TURNS
+from remote_client.agents.claude_hooks import COST, OF_TURNS, PROMPT_TAKEN
+from remote_client.agents.claude_input import as_own_words, other_words
 from remote_client.agents.claude_transcript import Transcript
-from remote_client.agents.pasting import CLEAR_LINE, CTRL_C, ENTER, ESCAPE, paste
+from remote_client.agents.pasting import CLEAR_LINE, CTRL_C, ENTER, ESCAPE
 from remote_client.agents.prompt_text import as_prompt
 from remote_client.agents.watched_terminal import WatchedTerminal
 from remote_client.monitor.findings import Finding, FindingKind
@@ -58,7 +59,8 @@ class ClaudeDriver:
         self._turn: AgentTurn | None = None
         self._started = False
         self._unclean = False  # something that is not ours may stand in its input
-        self._lines_typed = 0
+        self._typed = ""
+        self._heard = False
 
     # What came ------------------------------------------------------------------------------------------------------
 
@@ -85,6 +87,9 @@ class ClaudeDriver:
         elif event.waits:
             self._terminal.requests.add(event.number)
         if self._turn is not None and event.at >= self._turn.start and event.name in OF_TURNS:
+            if event.name == PROMPT_TAKEN and not self._heard:  # what follows in the same turn is somebody else's
+                self._heard = True
+                self._turn.other_words = other_words(self._typed, event)
             self._turn.confirm()
         self._terminal.hear(event)
 
@@ -98,8 +103,7 @@ class ClaudeDriver:
         self._terminal.end(exit_status)
 
     def touch(self, keys: bytes = b"") -> None:
-        if not self._terminal.requests:  # else the keys are for its dialog
-            self._unclean = True
+        self._unclean = True  # also amid a dialog, which takes what comes before and after it for a prompt
         self._terminal.requests.touched()
         self._terminal.typed_by_hand(keys)
 
@@ -154,7 +158,7 @@ class ClaudeDriver:
         to an empty input, while a second Escape or Ctrl-C would."""
         await self._terminal.type(ESCAPE)
         await asyncio.sleep(KEY_SETTLES_SECONDS)
-        await self._terminal.type(CLEAR_LINE * (2 * self._lines_typed + CLEARS))
+        await self._terminal.type(CLEAR_LINE * (2 * self._typed.count("\n") + CLEARS))
         await asyncio.sleep(KEY_SETTLES_SECONDS)
         self._unclean = False
 
@@ -169,7 +173,7 @@ class ClaudeDriver:
         start = self.position
         turn = self._begin(text, start, typing)
         try:
-            await self._terminal.type(paste(as_prompt(text)), typing.key)
+            await self._terminal.type(as_own_words(self._typed), typing.key)
             typing.after(start)
             return await self._until_ended(turn, text, timeout_seconds)
         finally:
@@ -188,7 +192,7 @@ class ClaudeDriver:
             self._turn = None
 
     def _begin(self, text: str, start: ByteOffset, typing: Typing) -> AgentTurn:
-        self._lines_typed = text.count("\n")
+        self._typed, self._heard = as_prompt(text), False
         self._cost.begin_turn(start)
         if self._transcript is not None:
             self._transcript.begin_turn()
@@ -258,7 +262,8 @@ class ClaudeDriver:
         if self._transcript is not None:
             written = await self._transcript.evidence(_SAYS.get(outcome))
             self._tell_tools(turn, self._transcript)
-        known = [*([turn.interrupted_by] if turn.interrupted_by else []), *finding.evidence, *counted]
+        first = [one for one in (turn.other_words, turn.interrupted_by) if one is not None]
+        known = [*first, *finding.evidence, *counted]
         evidence = known + [one for one in written if one not in known]
         return TurnEnd(outcome, bool(finding.marker), evidence, finding.at, alive, turn.pull_requests, cost)
 

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+PROMPT_TAKEN = "UserPromptSubmit"
+"""Carries the prompt as the agent took it."""
+
 HOOKS = {
     "SessionStart": False,
-    "UserPromptSubmit": False,
+    PROMPT_TAKEN: False,
     "PermissionRequest": True,  # stands until it is answered; its dialog takes keys meanwhile, and the first one counts
     "Notification": False,
     "Stop": False,
@@ -13,7 +16,7 @@ HOOKS = {
 }
 """The hooks that are asked for, and whether each waits for an answer."""
 
-OF_TURNS = frozenset({"UserPromptSubmit", "PermissionRequest", "Stop", "StopFailure"})
+OF_TURNS = frozenset({PROMPT_TAKEN, "PermissionRequest", "Stop", "StopFailure"})
 """Whichever of them comes after a prompt was typed shows that it arrived."""
 
 COST = "StatusLine"

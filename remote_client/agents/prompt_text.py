@@ -4,6 +4,8 @@ import unicodedata
 
 from remote_client.agents.pasting import pasteable
 
+_TAKES_ENTER = frozenset("@:\\")
+
 
 def as_prompt(text: str) -> str:
     """The text, quoted where it would not be a prompt.
@@ -15,5 +17,6 @@ def as_prompt(text: str) -> str:
     first = next((letter for letter in text if unicodedata.category(letter)[0] not in "CZ"), "")
     if first in ("!", "/"):
         text = f"> {text}"
-    # A name after "@" at the end opens a list of files, which takes the Enter.
-    return f"{text} " if "@" in text[-200:].rpartition(" ")[2] else text
+    # At the end, a name after "@" opens a list of files and one after ":" a list of signs, which take the Enter; a "\"
+    # makes a new line of it.
+    return f"{text} " if _TAKES_ENTER & set(text[-200:].rpartition(" ")[2]) else text

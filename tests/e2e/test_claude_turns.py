@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from remote_client.agents.adapter import TurnEnd
 from remote_client.agents.claude_driver import ClaudeDriver
+from remote_client.agents.claude_input import LINES_AT_MOST
 from remote_client.monitor.office_patterns import patterns_of
 from shared.states import SessionStatus, TurnOutcome
 from tests.support.claude_terminal import ClaudeTerminal
@@ -126,6 +127,46 @@ async def test_a_permission_request_is_answered_by_keys_as_well(api: MessagesApi
     await claude.choose(b"1")
     assert (await turn).marker
     assert (claude.folder / "keyed.txt").exists()
+
+
+async def test_a_key_too_many_for_a_dialog_is_no_part_of_the_next_prompt(api: MessagesApi, claude: ClaudeTerminal):
+    """The dialog takes the first one. Its request still waits when the second one falls into the input."""
+    api.script("KEYEDTWICE", Use("Bash", {"command": "touch twice.txt", "description": "x"}), say(DONE))
+    api.script("CLEAN", say(DONE))
+    since, shown = len(claude.moves), len(claude.output)
+    turn = claude.begin("KEYEDTWICE")
+    await claude.until_moved("needs_permission", since)
+    await claude.until_shown("Do you want to proceed?", shown)
+    await claude.choose(b"1", b"z")
+    assert (await turn).marker
+    assert (await claude.prompt("CLEAN prompt")).marker
+    assert api.asked("CLEAN"), api.requests[-1]["messages"][-1]
+
+
+@pytest.mark.parametrize("lines", [3, 60, LINES_AT_MOST])
+async def test_a_text_of_many_lines_reaches_the_agent_as_its_users_own_words(
+    lines: int, api: MessagesApi, claude: ClaudeTerminal
+):
+    """Not as something pasted, of which the agent tells its model that the user may not have written it."""
+    word = api.script(f"LINES{lines}", say(DONE))
+    text = "\n".join(
+        [f"{word} for @README.md", "", "\tx" * 1000, *(f"/{line} #{line}\\" for line in range(lines - 4)), "end:"]
+    )
+    ended = await claude.prompt(text)
+    assert (ended.outcome, ended.marker) == (TurnOutcome.DONE, True), ended
+    assert "other_words" not in kinds(ended)
+    [block] = [one for one in api.asked(word)[-1]["messages"][-1]["content"] if word in one["text"]]
+    assert block["text"] == text.replace("\t", "    ")
+
+
+async def test_what_somebody_typed_unseen_before_a_prompt_is_told_with_its_result(
+    api: MessagesApi, claude: ClaudeTerminal
+):
+    api.script("SENT", say(DONE))
+    await claude.terminals.write(claude.session_id, b"do not ")
+    ended = await claude.prompt("do what I SENT")
+    assert ended.evidence[0]["kind"] == "other_words"
+    assert ended.evidence[0]["heard"] == "do not do what I SENT"
 
 
 async def test_an_interrupt_stops_the_turn_and_the_next_one_is_whole(api: MessagesApi, claude: ClaudeTerminal):

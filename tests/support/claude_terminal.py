@@ -34,6 +34,8 @@ READY_SECONDS = 60.0
 TURN_SECONDS = 60.0
 CHOICE_SECONDS = 2.0
 """After which a key of a dialog was not taken: Claude Code takes none right after it was drawn, without a word."""
+KEYS_APART_SECONDS = 0.02
+"""What is read at once is one paste, and chooses nothing."""
 
 
 @dataclass
@@ -169,11 +171,13 @@ class ClaudeTerminal:
         self.driver.touch(keys)
         await self.terminals.write(self.session_id, keys)
 
-    async def choose(self, key: bytes) -> None:
-        """Answers the dialog on the screen: the key is pressed until the turn goes on."""
+    async def choose(self, *keys: bytes) -> None:
+        """Answers the dialog on the screen: the keys are pressed, one after the other, until the turn goes on."""
         since = len(self.moves)
         while True:
-            await self.press(key)
+            for key in keys:
+                await self.press(key)
+                await asyncio.sleep(KEYS_APART_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHOICE_SECONDS):
                     await self.until_moved(FindingKind.GOES_ON, since)

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +13,14 @@ from remote_client.agents.adapter import Wish
 from remote_client.agents.claude import ClaudeAdapter
 from remote_client.agents.claude_cost import CostMeter
 from remote_client.agents.claude_dialogs import DOWN, TRUST, dialog_on, step_to_trust
-from remote_client.agents.claude_hooks import HOOKS, decision
+from remote_client.agents.claude_hooks import HOOKS, PROMPT_TAKEN, decision
+from remote_client.agents.claude_input import (
+    HEARD_CHARACTERS,
+    LINES_AT_MOST,
+    PIECE_CHARACTERS,
+    as_own_words,
+    other_words,
+)
 from remote_client.agents.pasting import ENTER
 from remote_client.agents.prompt_text import as_prompt
 from remote_client.policy import AgentRule, parse_policy
@@ -38,8 +46,56 @@ def test_a_plain_prompt_stays_as_it_is(text: str) -> None:
     assert as_prompt(text) == text
 
 
-def test_a_file_name_at_the_end_does_not_open_a_list_that_would_take_the_enter() -> None:
-    assert as_prompt("read @README.md") == "read @README.md "
+@pytest.mark.parametrize("text", ["read @README.md", "a smile :smi", "what follows:", "line one\\"])
+def test_what_would_take_the_enter_at_the_end_does_not_stand_there(text: str) -> None:
+    assert as_prompt(text) == f"{text} "
+
+
+def keys(*pieces: str) -> bytes:
+    return b"".join(b"\n" if piece == "\n" else f"\x1b[200~{piece}\x1b[201~".encode() for piece in pieces)
+
+
+def test_each_line_is_put_in_for_itself_and_a_long_one_in_pieces() -> None:
+    assert as_own_words("one") == keys("one")
+    assert as_own_words("one\n\ntwo\n") == keys("one", "\n", "\n", "two", "\n")
+    long = "é" * (2 * PIECE_CHARACTERS + 1)
+    assert as_own_words(long) == keys("é" * PIECE_CHARACTERS, "é" * PIECE_CHARACTERS, "é")
+    assert as_own_words("\tif") == keys("    if")
+
+
+def test_a_text_of_very_many_lines_is_one_paste() -> None:
+    text = "\n".join("line" for _ in range(LINES_AT_MOST + 1))
+    assert as_own_words(text) == keys(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "heard"),
+    [
+        ("one two", "one two"),
+        ("ends with a name @x ", "ends with a name @x"),
+        ("a\tb\n\nc", "a    b\n\nc"),
+        ("e\u0301\u200b!", "é!"),
+        ("a\nb", '\n\n<pasted_content id="98ac">\na\nb\n</pasted_content id="98ac">\n'),
+    ],
+)
+def test_what_is_not_seen_makes_no_other_words_of_a_prompt(typed: str, heard: str) -> None:
+    assert other_words(typed, taken(heard)) is None
+
+
+@pytest.mark.parametrize("heard", ["1CLEAN it", "CLEAN", "CLEAN it CLEAN it"])
+def test_other_words_than_were_typed_are_evidence(heard: str) -> None:
+    assert other_words("CLEAN it", taken(heard)) == {"kind": "other_words", "heard": heard, "offset": 7}
+
+
+def test_of_other_words_the_beginning_is_told_and_of_words_that_were_cut_nothing() -> None:
+    found = other_words("CLEAN", taken("x" * 10_000))
+    assert found is not None
+    assert len(found["heard"]) == HEARD_CHARACTERS
+    assert other_words("CLEAN", replace(taken("CL"), truncated=True)) is None
+
+
+def taken(prompt: str) -> HookEvent:
+    return HookEvent(1, ByteOffset(7), PROMPT_TAKEN, {"prompt": prompt})
 
 
 # Starting ------------------------------------------------------------------------------------------------------------

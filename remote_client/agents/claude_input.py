@@ -1,0 +1,45 @@
+"""Keys that put a prompt into Claude Code's input as its user's own words, and whether it took these; sends nothing.
+
+A paste of more than a few lines or about 800 characters goes to the model between tags, with the advice to doubt that
+the user wrote it. In a low terminal any paste of two lines does. What stays below that stands there as if typed.
+"""
+
+import re
+import unicodedata
+
+from remote_client.agents.adapter import Evidence
+from remote_client.agents.pasting import paste
+from remote_client.terminals import HookEvent
+
+PIECE_CHARACTERS = 700
+LINES_AT_MOST = 400
+"""Each costs it a few milliseconds, and the more stand there, the longer. A longer text is one paste."""
+HEARD_CHARACTERS = 500
+NEW_LINE = b"\n"
+_TAGS = re.compile(r'</?pasted_content id="[0-9a-f]{4}">')
+
+
+def as_own_words(text: str) -> bytes:
+    lines = text.split("\n")
+    return NEW_LINE.join(_line(line) for line in lines) if len(lines) <= LINES_AT_MOST else paste(text)
+
+
+def _line(line: str) -> bytes:
+    line = line.replace("\t", "    ")  # as it does itself, after which a piece would be longer
+    return b"".join(paste(line[at : at + PIECE_CHARACTERS]) for at in range(0, len(line), PIECE_CHARACTERS))
+
+
+def other_words(typed: str, taken: HookEvent) -> Evidence | None:
+    """Evidence that the agent took something else for its prompt than `typed`: somebody's keys came between.
+
+    `taken`: its UserPromptSubmit. It changes spaces and leaves out what nobody sees.
+    """
+    heard = taken.body.get("prompt")
+    if not isinstance(heard, str) or taken.truncated or heard == typed or _visible(heard) == _visible(typed):
+        return None
+    return {"kind": "other_words", "heard": heard[:HEARD_CHARACTERS], "offset": taken.at}
+
+
+def _visible(text: str) -> str:
+    text = unicodedata.normalize("NFC", _TAGS.sub("", text))
+    return "".join(letter for letter in text if unicodedata.category(letter)[0] in "LNPS")
