@@ -27,7 +27,7 @@ from remote_client.ptyhost.host import InProcessTerminals
 from remote_client.ptyhost.host_terminals import HostTerminals
 from remote_client.terminals import FIRST_BYTE, Chunk
 
-ROUNDS = 11
+ROUNDS = 31
 MEGABYTES = 24
 Taker = Callable[[Chunk], object]
 
