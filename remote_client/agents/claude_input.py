@@ -6,6 +6,8 @@ the user wrote it. In a low terminal any paste of two lines does. What stays bel
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from itertools import groupby
 
 from remote_client.agents.adapter import Evidence
 from remote_client.agents.pasting import paste
@@ -13,20 +15,41 @@ from remote_client.terminals import HookEvent
 
 PIECE_CHARACTERS = 700
 LINES_AT_MOST = 400
-"""Each costs it a few milliseconds, and the more stand there, the longer. A longer text is one paste."""
+"""Each costs it a few milliseconds, and the more stand there, the longer. A longer text is a paste."""
 HEARD_CHARACTERS = 500
 NEW_LINE = b"\n"
+_PICTURES = re.compile(r"(?<=\.)(?=(?:png|jpe?g|gif|webp|bmp|heic|svg|tiff?)\b)", re.IGNORECASE)
+"""Where the name of a picture is cut: one that is pasted whole is read from the disk and sent instead of its name."""
 _TAGS = re.compile(r'</?pasted_content id="[0-9a-f]{4}">')
 
 
 def as_own_words(text: str) -> bytes:
     lines = text.split("\n")
-    return NEW_LINE.join(_line(line) for line in lines) if len(lines) <= LINES_AT_MOST else paste(text)
+    if len(lines) <= LINES_AT_MOST:
+        return _one_by_one(lines)
+    return NEW_LINE.join(_one_by_one(run) if names else _pasted(run) for names, run in groupby(lines, _names_a_picture))
+
+
+def _names_a_picture(line: str) -> bool:
+    return _PICTURES.search(line) is not None
+
+
+def _pasted(lines: Iterable[str]) -> bytes:
+    text = "\n".join(lines)
+    return paste(text) if text.strip() else _one_by_one(text.split("\n"))
+
+
+def _one_by_one(lines: Iterable[str]) -> bytes:
+    return NEW_LINE.join(_line(line) for line in lines)
 
 
 def _line(line: str) -> bytes:
     line = line.replace("\t", "    ")  # as it does itself, after which a piece would be longer
-    return b"".join(paste(line[at : at + PIECE_CHARACTERS]) for at in range(0, len(line), PIECE_CHARACTERS))
+    return b"".join(
+        paste(part[at : at + PIECE_CHARACTERS])
+        for part in _PICTURES.split(line)
+        for at in range(0, len(part), PIECE_CHARACTERS)
+    )
 
 
 def other_words(typed: str, taken: HookEvent) -> Evidence | None:

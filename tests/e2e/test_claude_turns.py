@@ -159,6 +159,20 @@ async def test_a_text_of_many_lines_reaches_the_agent_as_its_users_own_words(
     assert block["text"] == text.replace("\t", "    ")
 
 
+@pytest.mark.parametrize("lines", [1, LINES_AT_MOST])
+async def test_the_name_of_a_picture_on_a_line_of_its_own_stays_a_name(
+    lines: int, api: MessagesApi, claude: ClaudeTerminal
+):
+    """Pasted whole, the agent would read the file unasked and send the picture instead."""
+    word = api.script(f"PICTURE{lines}", say(DONE))
+    picture = claude.folder / "picture.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n")
+    before = "\n".join(f"line {number}" for number in range(lines))
+    ended = await claude.prompt(f"{word}:\n{before}\n'{picture}'\nis what to look at")
+    assert "other_words" not in kinds(ended)
+    assert str(picture) in str(api.asked(word)[-1]["messages"][-1])
+
+
 async def test_what_somebody_typed_unseen_before_a_prompt_is_told_with_its_result(
     api: MessagesApi, claude: ClaudeTerminal
 ):

@@ -63,9 +63,21 @@ def test_each_line_is_put_in_for_itself_and_a_long_one_in_pieces() -> None:
     assert as_own_words("\tif") == keys("    if")
 
 
+def test_the_name_of_a_picture_is_never_pasted_whole() -> None:
+    assert as_own_words("see /a/b.png, c.PNG") == keys("see /a/b.", "png, c.", "PNG")
+    assert as_own_words("in a.jpeg\nb.pngs") == keys("in a.", "jpeg", "\n", "b.pngs")
+
+
 def test_a_text_of_very_many_lines_is_one_paste() -> None:
     text = "\n".join("line" for _ in range(LINES_AT_MOST + 1))
     assert as_own_words(text) == keys(text)
+
+
+def test_lines_with_names_of_pictures_are_no_part_of_a_paste() -> None:
+    many = "\n".join("line" for _ in range(LINES_AT_MOST))
+    assert as_own_words(f"{many}\na.png\n\nb.png\n{many}") == keys(
+        many, "\n", "a.", "png", "\n", "\n", "b.", "png", "\n", many
+    )
 
 
 @pytest.mark.parametrize(
