@@ -58,11 +58,17 @@ def other_words(typed: str, taken: HookEvent) -> Evidence | None:
     `taken`: its UserPromptSubmit. It changes spaces and leaves out what nobody sees.
     """
     heard = taken.body.get("prompt")
-    if not isinstance(heard, str) or taken.truncated or heard == typed or _visible(heard) == _visible(typed):
+    if not isinstance(heard, str) or taken.truncated or _solid(heard) == _solid(typed):
+        return None
+    if _visible(heard) == _visible(typed):  # slow, for a long text
         return None
     return {"kind": "other_words", "heard": heard[:HEARD_CHARACTERS], "offset": taken.at}
 
 
+def _solid(text: str) -> str:
+    return "".join(_TAGS.sub("", text).split())
+
+
 def _visible(text: str) -> str:
-    text = unicodedata.normalize("NFC", _TAGS.sub("", text))
+    text = unicodedata.normalize("NFC", _solid(text))
     return "".join(letter for letter in text if unicodedata.category(letter)[0] in "LNPS")
